@@ -1,0 +1,48 @@
+"""The house: a room imports only from the rooms above it, and the library knows no Snakemake."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[1] / "workflow/polymatch"
+FOUNDATION = ["errors", "files", "device", "provenance"]
+ROOMS = [
+    "settings",
+    "data",
+    "sources",
+    "encoders",
+    "evaluation",
+    "surrogate",
+    "models",
+    "losses",
+    "training",
+    "deployment",
+    "reporting",
+]
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=lambda p: str(p.name))
+def test_a_room_imports_only_from_rooms_above_it(path):
+    order = FOUNDATION + ROOMS
+    own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+    for name in imported_modules(path):
+        root, _, rest = name.partition(".")
+        assert root != "snakemake", f"{path} imports snakemake"
+        room = rest.partition(".")[0]
+        if root == "polymatch" and room in order and own in ROOMS:
+            assert order.index(room) <= order.index(own), f"{path}: {own} imports {name}"
+
+
+def test_every_room_is_listed():
+    assert sorted(ROOMS) == sorted(p.parent.name for p in LIBRARY.glob("*/__init__.py"))

@@ -1,0 +1,144 @@
+"""What a result was made from: hashes of library code, settings and files.
+
+Snakemake does not see that a script imports a library module, so each rule carries
+:func:`code_hash` of its script in ``params``: editing a module reruns the stages that import it,
+directly or not, and no others. The hash is of the syntax tree without docstrings, so comments,
+documentation and formatting rerun nothing. Names that a room's ``__init__`` re-exports are followed
+to the module that defines them, or every stage would depend on every module.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from polymatch.errors import ConfigError
+
+LIBRARY = Path(__file__).parent
+CONTENT_LIMIT = 64 * 2**20
+
+
+def code_hash(script: Path | str, *modules: str) -> str:
+    """Hash a script and every library module that it, or one of ``modules``, imports.
+
+    Args:
+        script: a Python file.
+        modules: dotted names of modules that the script loads by name (a family, a source).
+
+    Raises:
+        ConfigError: one of ``modules`` does not exist.
+    """
+    sources = {Path(script).resolve()}
+    for name in modules:
+        sources.add(_known_module(name))
+    waiting = list(sources)
+    while waiting:
+        found = _imports(waiting.pop()) - sources
+        sources |= found
+        waiting += found
+    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sorted(sources))
+
+
+def settings_hash(*settings: Any) -> str:
+    """Hash settings: sections of the config or anything that JSON can hold."""
+    return _digest(json.dumps(_plain(part), sort_keys=True) for part in settings)
+
+
+def folder_hash(folder: Path | str) -> str:
+    """Hash a folder's files: by name and content up to 64 MB in all, above by size and time."""
+    root = Path(folder)
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    stats = [path.stat() for path in files]
+    small = sum(stat.st_size for stat in stats) <= CONTENT_LIMIT
+    return _digest(
+        f"{path.relative_to(root)}:"
+        + (
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            if small
+            else f"{stat.st_size}:{stat.st_mtime_ns}"
+        )
+        for path, stat in zip(files, stats, strict=True)
+    )
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+@cache
+def _syntax_hash(path: Path) -> str:
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Library files that a file imports itself, at any depth of its own nesting."""
+    found: set[Path | None] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {_module_file(alias.name.split(".")) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            parts = node.module.split(".")
+            if parts[0] == "polymatch":
+                found |= {_defining_file(parts, alias.name) for alias in node.names}
+            elif (beside := path.with_name(f"{parts[0]}.py")).is_file():
+                found.add(beside)
+    return frozenset(file for file in found if file is not None)
+
+
+def _known_module(name: str) -> Path:
+    parts = name.split(".")
+    file = _module_file(parts)
+    if file is None:
+        there = sorted(path.stem for path in LIBRARY.joinpath(*parts[1:-1]).glob("[!_]*.py"))
+        raise ConfigError(f"there is no module {name}; beside it are: {', '.join(there)}")
+    return file
+
+
+def _module_file(parts: list[str]) -> Path | None:
+    if parts[0] != "polymatch":
+        return None
+    base = LIBRARY.joinpath(*parts[1:])
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _defining_file(parts: list[str], name: str) -> Path | None:
+    """The file that defines ``name`` imported from module ``parts``, past any re-export."""
+    submodule = _module_file([*parts, name])
+    if submodule is not None:
+        return submodule
+    file = _module_file(parts)
+    if file is None or file.name != "__init__.py":
+        return file
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if any((alias.asname or alias.name) == name for alias in node.names):
+                return _defining_file(node.module.split("."), name)
+    return file

@@ -1,0 +1,1 @@
+"""Settings: the typed configuration, from which schema and documentation are generated."""

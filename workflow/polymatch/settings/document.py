@@ -1,0 +1,92 @@
+"""The configuration's documentation, made from its types: JSON schema and reference tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from polymatch.settings.config import config_schema
+
+INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `make docs` from workflow/polymatch/settings; a test keeps them equal. -->
+
+`config.yaml` is the embedded data set and what `make results` runs. Another file is taken instead
+of it, not on top of it, with `snakemake --configfile FILE`; single values with
+`--config 'seeds=[0]'`. A file is checked before any job runs: a misspelt key, a wrong type or an
+impossible value stops at once with a line that names the key, the value and what is allowed.
+Editors that know YAML schemas can use `workflow/schemas/config.schema.json`.
+
+Every entry under `models` is a target of its own, for example
+`results/emoji/efficientnet_minilm/runs/pcme/0/mean.metrics.json` (data set, encoder, model, seed,
+similarity). An entry with a `grid` is a template that stands for one entry per combination: its
+name holds the grid's keys in braces (a dotted key with `_` for `.`), as in
+
+```yaml
+models:
+  poly_{teacher}_{degree}:
+    family: probabilistic
+    loss: poly
+    similarities: [poly]
+    grid:
+      teacher: [fixed, domain]
+      degree: [3, 4]
+```
+"""
+
+
+def schema_text() -> str:
+    """The text of ``workflow/schemas/config.schema.json``."""
+    return json.dumps(config_schema(), indent=2) + "\n"
+
+
+def readme_text() -> str:
+    """The text of ``config/README.md``: a table for the file and one for each section."""
+    schema = config_schema()
+    parts = [INTRODUCTION, _table("Top level", schema)]
+    for name, section in schema["$defs"].items():
+        parts.append(_table(f"`{name}`", section))
+    return "\n".join(parts)
+
+
+def _table(title: str, section: dict[str, Any]) -> str:
+    lines = [f"## {title}", "", section.get("description", "").split("\n\n")[0], ""]
+    lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
+    required = section.get("required", [])
+    for key, rules in section["properties"].items():
+        default = "needed" if key in required else f"`{_default(rules)}`"
+        meaning = rules.get("description", "")
+        lines.append(f"| `{key}` | {_allowed(rules)} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(rules: dict[str, Any]) -> str:
+    return json.dumps(rules["default"]) if "default" in rules else "as below"
+
+
+def _allowed(rules: dict[str, Any]) -> str:
+    if "$ref" in rules:
+        return f"`{rules['$ref'].rsplit('/', 1)[1]}`"
+    if "oneOf" in rules or "anyOf" in rules:
+        return " or ".join(_allowed(choice) for choice in rules.get("oneOf", rules.get("anyOf")))
+    if "enum" in rules:
+        return ", ".join(f"`{value}`" for value in rules["enum"])
+    if "const" in rules:
+        return f"`{rules['const']}`"
+    kind = rules.get("type", "anything")
+    if kind == "array":
+        return f"list of {_allowed(rules['items'])}" if "items" in rules else "list"
+    if kind == "object":
+        inner = rules.get("additionalProperties") or next(
+            iter(rules.get("patternProperties", {}).values()), {}
+        )
+        return f"name: {_allowed(inner)}" if inner else "mapping"
+    bounds = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+    }
+    limits = [f"{sign} {rules[key]:g}" for key, sign in bounds.items() if key in rules]
+    return " ".join([kind, ", ".join(limits)]).strip()

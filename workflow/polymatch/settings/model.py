@@ -1,0 +1,48 @@
+"""What every family's model entry has: family, training, the similarities it is scored by."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from polymatch.settings.section import Number, Section
+
+
+class TrainingSettings(Section):
+    """How the one loop trains a head."""
+
+    epochs: int = Field(20, ge=1, description="passes over the training captions")
+    lr: Number = Field(1e-4, gt=0, description="peak learning rate of AdamW")
+    batch_size: int = Field(64, ge=2, description="captions a batch, each with its item")
+    weight_decay: Number = Field(1e-4, ge=0, description="decoupled weight decay of AdamW")
+    final_lr: Number = Field(
+        0.1, ge=0, le=1, description="share of `lr` that the cosine schedule ends at"
+    )
+    clip_norm: Number = Field(1.0, gt=0, description="largest gradient norm; more is scaled down")
+    select: Literal["best", "last"] = Field(
+        "best", description="keep the epoch with the best validation R-sum, or the last one"
+    )
+
+
+class ModelSettings(Section):
+    """Base of every family's entry under `models:`.
+
+    A family subclasses it in a module of its own in this package, gives ``family`` as a
+    ``Literal`` and sets the class attributes; nothing else has to be edited.
+    """
+
+    trained: ClassVar[bool] = True
+    """Whether seeds matter: an untrained model is one run, whatever `seeds` says."""
+
+    family: str
+
+    @property
+    def scored_by(self) -> list[str]:
+        """Names of the similarities that give a row each."""
+        return ["cosine"]
+
+    @property
+    def needs_surrogate(self) -> bool:
+        """Whether a polynomial surrogate is fitted before this model is trained."""
+        return False

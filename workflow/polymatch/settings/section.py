@@ -1,0 +1,31 @@
+"""What every section of the configuration has in common.
+
+A section is a frozen pydantic model: unknown keys, wrong types and impossible values are refused,
+every field has a description, and the JSON schema and ``config/README.md`` are generated from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads ``5e-6`` as a string; people write learning rates that way."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+"""A float that may be written ``5e-6``."""
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, strict in its types, closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,98 @@
+"""Sections of the stages before and after the models: data to alignment, teachers, evaluation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polymatch.settings.section import Number, Section
+
+
+class DataSettings(Section):
+    """Which clips and captions."""
+
+    name: str = Field(
+        "emoji", pattern=r"^[A-Za-z0-9_-]+$", description="name of the data set in paths and tables"
+    )
+    source: str = Field("emoji", description="module of `polymatch.sources` that reads it")
+    root: str = Field("resources/emoji", description="folder that holds the files")
+    train_captions: list[str] = Field(
+        default=["name"], min_length=1, description="kinds of caption used for training"
+    )
+    test_captions: list[str] = Field(
+        default=["name"],
+        min_length=1,
+        description="kinds of caption used for validation and for the tables",
+    )
+    on_bad_item: Literal["stop", "skip"] = Field(
+        "stop", description="stop at a bad item, or leave it out and list it in `problems.csv`"
+    )
+
+
+class EncoderSettings(Section):
+    """Which frozen encoder, and how it is run."""
+
+    name: str = Field(
+        "efficientnet_minilm",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="module of `polymatch.encoders`",
+    )
+    batch_size: int = Field(32, ge=1, description="frames, or captions, a batch")
+
+
+class AlignmentSettings(Section):
+    """The shared space that every head starts from; chosen on the validation split."""
+
+    method: Literal["cca", "identity"] = Field(
+        "cca", description="regularised CCA, or nothing for encoders that share a space already"
+    )
+    width: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[64, 128, 256], min_length=1, description="widths to choose from (cca)"
+    )
+    shrinkage: list[Annotated[Number, Field(gt=0)]] = Field(
+        default=[0.1, 0.3, 0.5],
+        min_length=1,
+        description="shares of the mean eigenvalue added to both covariances, to choose from (cca)",
+    )
+    power: list[Number] = Field(
+        default=[0.0, 0.5, 1.0],
+        min_length=1,
+        description="powers of the correlations that weight the directions, to choose from (cca)",
+    )
+
+
+class TeacherSettings(Section):
+    """(Moments, match probability) pairs that a surrogate is fitted to."""
+
+    source: Literal["fixed", "domain"] = Field(
+        description="one log-variance on the embeddings, or the whole range a head can reach"
+    )
+    estimator: Literal["monte_carlo", "gauss_hermite", "gamma", "exact"] = Field(
+        "monte_carlo", description="how the probability is computed"
+    )
+    n_pairs: int = Field(300_000, ge=1, description="pairs of item and caption")
+    K: int = Field(10, ge=1, description="samples a side (monte_carlo): K x K distances a pair")
+    a: Number = Field(0.1, gt=0, description="scale: p = E[sigmoid(b - a * distance^2)]")
+    b: Number = Field(0.0, description="shift")
+    log_variance: Number = Field(-5.0, description="log-variance of every embedding (fixed)")
+    seed: int = Field(0, ge=0, description="seed of pairs and samples")
+
+
+class EvaluationSettings(Section):
+    """How similarities become figures."""
+
+    resamples: int = Field(1000, ge=100, description="bootstrap resamples over items")
+    permutations: int = Field(10_000, ge=100, description="sign flips of a paired test")
+    seed: int = Field(0, ge=0, description="seed of both")
+    certificate_pairs: int = Field(
+        2000, ge=10, description="test pairs on which a surrogate meets the exact probability"
+    )
+
+
+class BenchmarkSettings(Section):
+    """How latency and memory are measured: a batch of queries against the test gallery."""
+
+    warmup: int = Field(2, ge=0, description="runs that are not counted")
+    runs: int = Field(20, ge=3, description="runs that are counted")
+    threads: int = Field(2, ge=1, description="threads of the measured process")
