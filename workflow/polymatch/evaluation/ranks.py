@@ -1,0 +1,358 @@
+"""Where the right answers land: per-query ranks of both directions from a similarity matrix.
+
+For a query with p positives tied at their best similarity, g negatives above it and t negatives
+tied with it, everything about the best-ranked positive under random tie-breaking follows in closed
+form: its expected rank is ``g + 1 + t / (p + 1)`` and it is among the first k with probability
+``1 - C(t, m) / C(t + p, m)``, m = k - g. Average precision counts all positives, with the
+expectation over tied groups of McSherry and Najork, "Computing information retrieval performance
+measures efficiently in the presence of tied scores" (ECIR 2008), section 2.
+
+Decisions: ties are broken in expectation, so a constant scorer gets chance; captions that no item
+of the gallery belongs to are an error unless they are allowed, and then still compete as
+candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from polymatch.errors import DataError
+from polymatch.evaluation.counting import (
+    Counts,
+    Similarity,
+    Thresholds,
+    count_candidates,
+    pair_values,
+    sorted_thresholds,
+)
+from polymatch.files import written_atomically
+
+Direction: TypeAlias = Literal["t2v", "v2t"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+_COUNTS = ("better", "tied_negatives", "tied_positives", "n_positives", "n_candidates")
+
+
+@dataclass(frozen=True)
+class DirectionRanks:
+    """What one direction's Q queries got; every array is [Q].
+
+    Attributes:
+        query_ids: caption ids (or positions) for ``t2v``, item ids for ``v2t``.
+        clusters: the item that each query belongs to (its first, where a caption names several).
+        better: negatives strictly above the best positive.
+        tied_negatives: negatives exactly at the best positive.
+        tied_positives: positives exactly at the best positive, itself included.
+        n_positives: all positives of the query.
+        n_candidates: candidates that were ranked.
+        average_precision: in [0, 1], expected under random tie-breaking.
+    """
+
+    query_ids: np.ndarray
+    clusters: np.ndarray
+    better: np.ndarray
+    tied_negatives: np.ndarray
+    tied_positives: np.ndarray
+    n_positives: np.ndarray
+    n_candidates: np.ndarray
+    average_precision: np.ndarray
+
+    @property
+    def expected_rank(self) -> np.ndarray:
+        """Expected rank of the best positive, counted from 1, [Q]."""
+        return self.better + 1.0 + self.tied_negatives / (self.tied_positives + 1.0)
+
+    def hits(self, k: int) -> np.ndarray:
+        """Probability that a positive is among the first ``k`` candidates, [Q].
+
+        Raises:
+            ValueError: ``k`` is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"recall is counted at k >= 1, got {k}")
+        places = np.clip(k - self.better, 0, None)
+        sure = places > self.tied_negatives
+        probability = sure.astype(np.float64)
+        open_ = np.flatnonzero(~sure & (places > 0))
+        probability[open_] = _chance_of_a_hit(
+            places[open_], self.tied_negatives[open_], self.tied_positives[open_]
+        )
+        return probability
+
+
+@dataclass(frozen=True)
+class RetrievalRanks:
+    """Per-query results of both directions, enough for every metric, interval and paired test."""
+
+    t2v: DirectionRanks
+    v2t: DirectionRanks
+
+    def of(self, direction: Direction) -> DirectionRanks:
+        """The part of one direction, ``"t2v"`` or ``"v2t"``."""
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, got {direction!r}")
+        return self.t2v if direction == "t2v" else self.v2t
+
+    def hits(self, direction: Direction, k: int) -> np.ndarray:
+        """Probability in [0, 1] that a positive is among the first ``k``, [Q]."""
+        return self.of(direction).hits(k)
+
+    def expected_rank(self, direction: Direction) -> np.ndarray:
+        """Expected rank of the best positive, counted from 1, [Q]."""
+        return self.of(direction).expected_rank
+
+    def average_precision(self, direction: Direction) -> np.ndarray:
+        """Expected average precision in [0, 1], all positives counted, [Q]."""
+        return self.of(direction).average_precision
+
+    def clusters(self, direction: Direction) -> np.ndarray:
+        """Id of the item that each query belongs to, [Q]."""
+        return self.of(direction).clusters
+
+    def save(self, path: Path | str) -> None:
+        """Write one Parquet row per query; :meth:`load` gives the same arrays back.
+
+        Raises:
+            DataError: query or item ids are neither all integers nor all strings.
+        """
+        tables, kinds = [], {}
+        for direction in DIRECTIONS:
+            part = self.of(direction)
+            columns: dict[str, Any] = {"direction": pa.array([direction] * len(part.better))}
+            for name in ("query_ids", "clusters"):
+                ids, kinds[f"{direction}_{name}"] = _as_strings(getattr(part, name), name, path)
+                columns[{"query_ids": "query_id", "clusters": "item_id"}[name]] = ids
+            columns |= {name: pa.array(getattr(part, name), pa.int64()) for name in _COUNTS}
+            columns["average_precision"] = pa.array(part.average_precision, pa.float64())
+            tables.append(pa.table(columns))
+        table = pa.concat_tables(tables).replace_schema_metadata(kinds)
+        with written_atomically(path) as partial:
+            pq.write_table(table, partial)
+
+    @classmethod
+    def load(cls, path: Path | str) -> RetrievalRanks:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: the file is missing, is not Parquet or lacks a column.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{path}: cannot be read as ranks ({error})") from error
+        expected = {"direction", "query_id", "item_id", *_COUNTS, "average_precision"}
+        missing = sorted(expected - set(table.column_names))
+        if missing:
+            raise DataError(f"{path}: lacks the columns {', '.join(missing)}; write it with .save")
+        kinds = table.schema.metadata or {}
+        directions = np.array(table["direction"].to_pylist(), dtype=str)
+        parts = {}
+        for direction in DIRECTIONS:
+            rows = table.filter(pa.array(directions == direction))
+            parts[direction] = DirectionRanks(
+                query_ids=_from_strings(
+                    rows["query_id"], kinds.get(f"{direction}_query_ids".encode())
+                ),
+                clusters=_from_strings(
+                    rows["item_id"], kinds.get(f"{direction}_clusters".encode())
+                ),
+                **{name: rows[name].to_numpy() for name in (*_COUNTS, "average_precision")},
+            )
+        return cls(**parts)
+
+
+def retrieval_ranks(
+    similarity: Similarity,
+    item_ids: Sequence[Any] | np.ndarray,
+    caption_item_ids: Sequence[Any] | np.ndarray,
+    *,
+    caption_ids: Sequence[Any] | np.ndarray | None = None,
+    allow_unmatched: bool = False,
+    threads: int | None = None,
+) -> RetrievalRanks:
+    """Rank both directions of ``similarity`` by counting, in one pass over cache-sized blocks.
+
+    Args:
+        similarity: items x captions, [N, M], larger is better; NumPy or torch, any strides.
+        item_ids: [N] unique ids of the rows.
+        caption_item_ids: [M]; for each column its item's id, or a collection of ids where one
+            caption names several items. Each of them is a positive.
+        caption_ids: [M] ids of the columns; their positions if not given.
+        allow_unmatched: leave out captions whose items are not in the gallery and items without
+            captions, as queries. They still compete as candidates.
+        threads: CPU threads; torch's number if not given.
+
+    Raises:
+        DataError: shapes and ids contradict each other, ids repeat, or a query has no positive.
+        NumericsError: a similarity is NaN or infinite.
+
+    >>> ranks = retrieval_ranks(np.array([[0.9, 0.1], [0.2, 0.1]]), ["a", "b"], ["a", "b"])
+    >>> ranks.expected_rank("v2t"), ranks.expected_rank("t2v")
+    (array([1., 2.]), array([1. , 1.5]))
+    >>> ranks.hits("t2v", 1)
+    array([1. , 0.5])
+    """
+    if not isinstance(similarity, torch.Tensor):
+        similarity = np.asarray(similarity)
+    items, captions = _listed(item_ids), _listed(caption_item_ids)
+    names = list(range(len(captions))) if caption_ids is None else _listed(caption_ids)
+    _check_shapes(similarity, items, captions, names)
+    rows, columns = _positive_pairs(items, captions, allow_unmatched)
+    values = pair_values(similarity, rows, columns)
+    by_item = sorted_thresholds(rows, values, len(items), len(captions))
+    by_caption = sorted_thresholds(columns, values, len(captions), len(items))
+    has_caption = by_item.number > 0
+    if not (allow_unmatched or has_caption.all()):
+        first = items[int(np.argmin(has_caption))]
+        raise DataError(
+            f"item {first!r} has no caption ({np.sum(~has_caption)} such items); leave them out "
+            "of the matrix or pass allow_unmatched=True"
+        )
+    item_counts, caption_counts = count_candidates(
+        similarity, by_item, by_caption, threads=threads or torch.get_num_threads()
+    )
+    first_item = np.full(len(captions), -1)
+    first_item[columns[::-1]] = rows[::-1]  # the first one named is written last
+    return RetrievalRanks(
+        t2v=_direction(by_caption, caption_counts, names, [items[row] for row in first_item]),
+        v2t=_direction(by_item, item_counts, items, items),
+    )
+
+
+def _direction(
+    thresholds: Thresholds, counts: Counts, query_ids: list, clusters: list
+) -> DirectionRanks:
+    number = thresholds.number
+    asked = np.flatnonzero(number > 0)
+    first = thresholds.start[:-1][asked]
+    positives_above, positives_equal = _among_positives(thresholds)
+    precision = _precision_at_positives(
+        counts.above, counts.equal, positives_above, positives_equal
+    )
+    return DirectionRanks(
+        query_ids=_object_array([query_ids[query] for query in asked]),
+        clusters=_object_array([clusters[query] for query in asked]),
+        better=counts.above[first],
+        tied_negatives=(counts.equal - positives_equal)[first],
+        tied_positives=positives_equal[first],
+        n_positives=number[asked],
+        n_candidates=np.full(len(asked), thresholds.n_candidates),
+        average_precision=np.add.reduceat(precision, first) / number[asked],
+    )
+
+
+def _among_positives(thresholds: Thresholds) -> tuple[np.ndarray, np.ndarray]:
+    """Positives of the same query strictly above and exactly at each positive, [P] each."""
+    query = np.repeat(np.arange(len(thresholds.number)), thresholds.number)
+    value = thresholds.value
+    new = np.ones(len(value), np.bool_)
+    new[1:] = (query[1:] != query[:-1]) | (value[1:] != value[:-1])
+    start = np.flatnonzero(new)
+    length = np.diff(start, append=len(value))
+    return (
+        np.repeat(start, length) - thresholds.start[query],
+        np.repeat(length, length),
+    )
+
+
+def _precision_at_positives(
+    above: np.ndarray, equal: np.ndarray, positives_above: np.ndarray, positives_equal: np.ndarray
+) -> np.ndarray:
+    """Expected precision at the rank of each positive, [P].
+
+    A positive of a tied group that starts after ``c`` candidates and holds n, r of them positives,
+    is equally likely at every place j of the group; on average (j - c - 1)(r - 1)/(n - 1) of the
+    places before j within the group are positives too. Summed over j that is a harmonic number and
+    a constant.
+    """
+    share = (positives_equal - 1.0) / np.maximum(equal - 1.0, 1.0)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, (above + equal).max() + 1))])
+    reciprocals = np.where(
+        equal == 1, 1.0 / (above + 1.0), harmonic[above + equal] - harmonic[above]
+    )
+    return ((positives_above + 1.0 - (above + 1.0) * share) * reciprocals) / equal + share
+
+
+def _chance_of_a_hit(
+    places: np.ndarray, negatives: np.ndarray, positives: np.ndarray
+) -> np.ndarray:
+    """Chance that ``places`` of a shuffled group hold a positive, for places <= negatives."""
+    none = np.ones(len(places))
+    for i in range(1, int(positives.max(initial=0)) + 1):
+        factor = (negatives - places + i) / (negatives + i)
+        none *= np.where(i <= positives, factor, 1.0)
+    return 1.0 - none
+
+
+def _positive_pairs(
+    items: list, captions: list, allow_unmatched: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of all positives, by column, in the order that a caption names items."""
+    row_of = {item: row for row, item in enumerate(items)}
+    if len(row_of) < len(items):
+        twice = next(item for row, item in enumerate(items) if row_of[item] != row)
+        raise DataError(f"item_ids: {twice!r} occurs more than once; each item is one row")
+    try:  # the usual case, one known item a caption, without a look at each
+        return np.array([row_of[named] for named in captions]), np.arange(len(captions))
+    except (KeyError, TypeError):  # an unknown item, or a collection (which is not hashable)
+        pass
+    rows, columns = [], []
+    for column, named in enumerate(captions):
+        if isinstance(named, (list, tuple, set, frozenset, np.ndarray)):
+            own = dict.fromkeys(row_of.get(item, -1) for item in _listed(named))
+            found = sorted(own) if isinstance(named, (set, frozenset)) else list(own)
+        else:
+            found = [row_of.get(named, -1)]
+        matched = [row for row in found if row >= 0]
+        if not allow_unmatched and (len(matched) < len(found) or not found):
+            raise DataError(
+                f"caption {column} (counted from 0) belongs to {named!r}, which is not among the "
+                f"{len(items)} item_ids; leave it out of the matrix or pass allow_unmatched=True"
+            )
+        rows += matched
+        columns += [column] * len(matched)
+    if not rows:
+        raise DataError("no caption belongs to any item of item_ids: nothing can be ranked")
+    return np.array(rows), np.array(columns)
+
+
+def _check_shapes(similarity: Similarity, items: list, captions: list, names: list) -> None:
+    shape, expected = tuple(similarity.shape), (len(items), len(captions))
+    if shape != expected or 0 in expected:
+        turned = " (is it captions x items? transpose it)" if shape == expected[::-1] else ""
+        raise DataError(
+            f"similarity has shape {shape}, expected items x captions = {expected} from item_ids "
+            f"and caption_item_ids, at least one of each{turned}"
+        )
+    if len(names) != len(captions):
+        raise DataError(f"caption_ids holds {len(names)} ids for {len(captions)} captions")
+
+
+def _listed(ids: Iterable[Any]) -> list:
+    return ids.tolist() if isinstance(ids, (np.ndarray, torch.Tensor)) else list(ids)
+
+
+def _object_array(ids: list) -> np.ndarray:
+    array = np.empty(len(ids), object)
+    array[:] = ids
+    return array
+
+
+def _as_strings(ids: np.ndarray, name: str, path: Path | str) -> tuple[pa.Array, str]:
+    for kind, types in (("integer", (int, np.integer)), ("string", str)):
+        if all(isinstance(each, types) and not isinstance(each, bool) for each in ids):
+            return pa.array([str(each) for each in ids], pa.string()), kind
+    raise DataError(f"{path}: {name} must be all integers or all strings to be written")
+
+
+def _from_strings(column: pa.ChunkedArray, kind: bytes | None) -> np.ndarray:
+    restore: Callable[[str], Any] = int if kind == b"integer" else str
+    return _object_array([restore(each) for each in column.to_pylist()])
