@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from sklearn.cross_decomposition import CCA
+
+from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.errors import NumericsError
+from polymatch.models.cca import CanonicalBases, choose_alignment
+from polymatch.settings.stages import AlignmentSettings
+
+
+def sets(n=400, shared=3, seed=0):
+    """Two views of a few shared factors, and a validation set of the same kind."""
+    random = np.random.default_rng(seed)
+    maps = random.normal(size=(shared, 8)), random.normal(size=(shared, 5))
+
+    def views(count):
+        factors = random.normal(size=(count, shared))
+        return [factors @ m + 0.3 * random.normal(size=(count, m.shape[1])) for m in maps]
+
+    x, y = views(n)
+    train = TrainingSet(x, y, np.arange(n), np.arange(n))
+    u, v = views(60)
+    ids = [str(i) for i in range(60)]
+    return train, RetrievalSet(ids, u, ids, v, [(i,) for i in ids])
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_correlations_without_ridge_are_those_of_scikit_learn():
+    train, _ = sets()
+    bases = CanonicalBases.fit(train, 1e-9)
+    oracle = CCA(n_components=3, scale=False, max_iter=5000, tol=1e-12)
+    x, y = oracle.fit_transform(unit(train.items), unit(train.captions))
+    expected = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(3)]
+    np.testing.assert_allclose(bases.correlations[:3], expected, atol=1e-6)
+
+
+def test_an_item_with_several_captions_counts_once_for_each():
+    train, _ = sets(n=50)
+    pairs = np.repeat(np.arange(25), 2)
+    shared = TrainingSet(train.items[:25], train.captions, pairs, np.arange(50))
+    plain = TrainingSet(train.items[:25][pairs], train.captions, np.arange(50), np.arange(50))
+    np.testing.assert_allclose(
+        CanonicalBases.fit(shared, 0.1).correlations, CanonicalBases.fit(plain, 0.1).correlations
+    )
+
+
+def test_the_best_candidate_on_val_is_chosen_and_beats_chance_by_far():
+    train, val = sets()
+    settings = AlignmentSettings(width=[1, 3], shrinkage=[0.01, 10.0], power=[0.0, 1.0])
+    alignment, table = choose_alignment(train, val, settings)
+    assert len(table) == 8
+    assert table["chosen"].sum() == 1
+    assert table.loc[table["chosen"], "rsum"].item() == table["rsum"].max()
+    assert table["rsum"].max() > 4 * (1 + 5 + 10) * 2 / 60 * 100 / 4
+    np.testing.assert_allclose(np.linalg.norm(alignment.items(val.items), axis=1), 1)
+
+
+def test_shuffled_pairs_score_at_chance():
+    train, val = sets()
+    random = np.random.default_rng(1)
+    shuffled = TrainingSet(train.items, train.captions, random.permutation(400), np.arange(400))
+    _, table = choose_alignment(
+        shuffled, val, AlignmentSettings(width=[3], shrinkage=[0.1], power=[1.0])
+    )
+    chance = 2 * 100 * (1 + 5 + 10) / 60
+    assert abs(table["rsum"].item() - chance) < chance
+
+
+def test_a_width_beyond_the_narrower_encoder_is_refused():
+    train, val = sets()
+    with pytest.raises(NumericsError, match="width: 6 is more than the 5 directions"):
+        choose_alignment(train, val, AlignmentSettings(width=[6]))
+
+
+def test_identity_keeps_the_encoders_own_space():
+    train, val = sets()
+    with pytest.raises(NumericsError, match="items have 8 and captions 5; use cca"):
+        choose_alignment(train, val, AlignmentSettings(method="identity"))
+    same = RetrievalSet(val.item_ids, val.captions, val.texts, val.captions, val.positives)
+    alignment, table = choose_alignment(
+        TrainingSet(train.captions, train.captions, train.pairs, train.texts),
+        same,
+        AlignmentSettings(method="identity"),
+    )
+    np.testing.assert_allclose(alignment.items(val.captions), unit(val.captions))
+    assert table["rsum"].item() == 600

@@ -1,0 +1,1 @@
+"""Deployment: what a trained model costs."""

@@ -1,0 +1,1 @@
+"""Losses: a family's module gives ``training_loss(model, items, captions, positives)``."""

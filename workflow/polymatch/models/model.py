@@ -1,0 +1,110 @@
+"""What every model offers, and how a run's model goes to disk and comes back.
+
+A checkpoint is a folder: ``model.safetensors`` (the weights) and ``settings.json`` (the family, its
+settings, the widths). No pickle is involved.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from polymatch.errors import ConfigError, DataError
+from polymatch.files import written_atomically
+from polymatch.settings.config import families
+from polymatch.settings.model import ModelSettings
+
+
+class RetrievalModel(nn.Module, ABC):
+    """A model: three calls, and nothing outside its module knows more.
+
+    What the two encoders return is the family's own; the caller only hands it to ``similarity``.
+    """
+
+    def __init__(self, settings: ModelSettings, item_width: int, caption_width: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.widths = (item_width, caption_width)
+
+    @abstractmethod
+    def encode_items(self, features: Tensor) -> Any:
+        """Encode items given by their embeddings, [N, D]."""
+
+    @abstractmethod
+    def encode_captions(self, features: Tensor) -> Any:
+        """Encode captions given by their embeddings, [M, D]."""
+
+    @abstractmethod
+    def similarity(self, items: Any, captions: Any, kind: str | None = None) -> Tensor:
+        """Return the similarity of every encoded item with every encoded caption, [N, M].
+
+        ``kind`` is one of the settings' ``scored_by``; the first of them if it is not given.
+        """
+
+    def attachments(self) -> dict[str, Any]:
+        """What the model needs beside weights and settings, as JSON; handed to ``attach``."""
+        return {}
+
+    def attach(self, attachments: dict[str, Any]) -> None:
+        """Take back what ``attachments`` gave."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; the CPU for a model without any."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def build_model(settings: ModelSettings, item_width: int, caption_width: int) -> RetrievalModel:
+    """Build the untrained model that ``settings`` describes, of the module named by its family."""
+    module = importlib.import_module(f"polymatch.models.{settings.family}")
+    return module.Model(settings, item_width, caption_width)
+
+
+def save_model(model: RetrievalModel, run_directory: Path | str) -> None:
+    """Write a checkpoint into ``run_directory``; the weights last, since they say it is whole."""
+    folder = Path(run_directory)
+    record = {
+        "settings": model.settings.model_dump(mode="json"),
+        "item_width": model.widths[0],
+        "caption_width": model.widths[1],
+        "attachments": model.attachments(),
+    }
+    with written_atomically(folder / "settings.json") as path:
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    with written_atomically(folder / "model.safetensors") as path:
+        weights = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+        save_file(weights, path)
+
+
+def load_model(run_directory: Path | str, device: str | torch.device = "cpu") -> RetrievalModel:
+    """Return the trained model of a run, ready to encode (evaluation mode).
+
+    Raises:
+        DataError: the folder holds no checkpoint, or a broken one.
+    """
+    folder = Path(run_directory)
+    try:
+        record = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors", device=str(device))
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: no checkpoint here ({error.filename} is missing)") from error
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"{folder}: broken checkpoint ({error}); delete it and train again"
+        ) from error
+    family = record["settings"]["family"]
+    if family not in families():
+        raise ConfigError(f"{folder}: family {family!r} is unknown here")
+    settings = families()[family].model_validate(record["settings"])
+    model = build_model(settings, record["item_width"], record["caption_width"])
+    model.attach(record["attachments"])
+    model.load_state_dict(weights)
+    return model.to(device).eval()

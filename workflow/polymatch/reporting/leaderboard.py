@@ -1,0 +1,155 @@
+"""``results/leaderboard.csv``: models over their seeds, and which differences are real.
+
+A row is a model and a similarity. Means and standard deviations are over seeds; the interval is a
+bootstrap over test items of the mean over seeds. Differences in R-sum from the baseline, and from
+the best row, are paired tests over the same queries, corrected for the number of rows (Holm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from polymatch.evaluation import (
+    PairedTest,
+    RetrievalRanks,
+    bootstrap_intervals,
+    holm,
+    paired_test,
+)
+from polymatch.reporting.summary import run_directory
+from polymatch.settings.config import Config
+from polymatch.settings.stages import EvaluationSettings
+
+METRICS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10", "rsum")
+LEVEL = 0.05
+
+Key = tuple[str, str]
+
+
+def leaderboard(config: Config, space: Path, summary: pd.DataFrame) -> pd.DataFrame:
+    """Rank the models of a summary by R-sum.
+
+    Args:
+        config: the configuration of the summary.
+        space: folder that holds ``runs/``, for each run's ranks.
+        summary: as :func:`polymatch.reporting.summary.summarise` returns it.
+
+    Returns:
+        A frame as described by ``workflow/schemas/leaderboard.schema.json``, best first.
+    """
+    ranks = _load_ranks(config, space)
+    rows = pd.DataFrame(
+        [
+            _row(key, seeds, ranks[key], config.evaluation)
+            for key, seeds in summary.groupby(["model", "similarity"], sort=False)
+        ]
+    ).sort_values("rsum", ascending=False, kind="stable", ignore_index=True)
+    best = (rows.loc[0, "model"], rows.loc[0, "similarity"])
+    baseline = (config.baseline, config.model_entry(config.baseline).scored_by[0])
+    keys = list(zip(rows["model"], rows["similarity"], strict=True))
+    against_baseline = _compare(keys, baseline, ranks, config.evaluation)
+    against_best = _compare(keys, best, ranks, config.evaluation)
+    return rows.assign(
+        rsum_vs_baseline=[test.difference for test, _ in against_baseline],
+        rsum_vs_baseline_lo=[test.low for test, _ in against_baseline],
+        rsum_vs_baseline_hi=[test.high for test, _ in against_baseline],
+        p_vs_baseline=[p for _, p in against_baseline],
+        vs_baseline=[
+            _verdict(key, baseline, *t) for key, t in zip(keys, against_baseline, strict=True)
+        ],
+        p_vs_best=[p for _, p in against_best],
+        vs_best=[_verdict(key, best, *t) for key, t in zip(keys, against_best, strict=True)],
+    )
+
+
+def _row(
+    key: Any, seeds: pd.DataFrame, ranks: list[RetrievalRanks], settings: EvaluationSettings
+) -> dict[str, Any]:
+    row = {
+        "model": key[0],
+        "similarity": key[1],
+        "family": seeds["family"].iloc[0],
+        "seeds": len(seeds),
+    }
+    intervals = bootstrap_intervals(ranks, resamples=settings.resamples, seed=settings.seed)
+    for metric in METRICS:
+        row[metric] = seeds[metric].mean()
+        row[f"{metric}_sd"] = seeds[metric].std(ddof=1) if len(seeds) > 1 else None
+        row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]
+    for column in ("latency_ms", "memory_mb", "parameters"):
+        row[column] = seeds[column].iloc[0]
+    row["train_seconds"] = seeds["train_seconds"].mean()
+    return row
+
+
+def _load_ranks(config: Config, space: Path) -> dict[Key, list[RetrievalRanks]]:
+    return {
+        (model, kind): [
+            RetrievalRanks.load(run_directory(space, run) / f"{kind}.ranks.parquet")
+            for run in config.runs_of(model)
+        ]
+        for model in config.models
+        for kind in config.model_entry(model).scored_by
+    }
+
+
+def _compare(
+    keys: list[Key],
+    other: Key,
+    ranks: Mapping[Key, list[RetrievalRanks]],
+    settings: EvaluationSettings,
+) -> list[tuple[PairedTest, float]]:
+    """Test each row against ``other``; p-values are corrected over the rows but itself."""
+    tests = [
+        paired_test(
+            ranks[key],
+            ranks[other],
+            metric="rsum",
+            resamples=settings.permutations,
+            seed=settings.seed,
+        )
+        for key in keys
+    ]
+    others = [index for index, key in enumerate(keys) if key != other]
+    adjusted = dict(zip(others, holm([tests[i].p_value for i in others]), strict=True))
+    return [(test, float(adjusted.get(i, 1.0))) for i, test in enumerate(tests)]
+
+
+def _verdict(key: Key, other: Key, test: PairedTest, p_value: float) -> str:
+    if key == other:
+        return "itself"
+    if p_value >= LEVEL:
+        return "no significant difference"
+    return "better" if test.difference > 0 else "worse"
+
+
+def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
+    """The leaderboard for a terminal or, as Markdown, for a README."""
+    shown = pd.DataFrame(
+        {
+            "model": board["model"],
+            "similarity": board["similarity"],
+            "seeds": board["seeds"].astype(str),
+            **{metric: _mean_and_bounds(board, metric) for metric in ("t2v_r1", "t2v_r5")},
+            **{metric: board[metric].map("{:.1f}".format) for metric in ("t2v_r10", "v2t_r1")},
+            "rsum": _mean_and_bounds(board, "rsum"),
+            "vs baseline (p)": [
+                verdict if verdict == "itself" else f"{verdict} ({p:.3f})"
+                for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
+            ],
+            "latency_ms": board["latency_ms"].map("{:.2f}".format),
+        }
+    )
+    if not markdown:
+        return shown.to_string(index=False)
+    lines = [shown.columns, ["---"] * len(shown.columns), *shown.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _mean_and_bounds(board: pd.DataFrame, metric: str) -> list[str]:
+    columns = (board[metric], board[f"{metric}_lo"], board[f"{metric}_hi"])
+    return [f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in zip(*columns, strict=True)]

@@ -1,0 +1,128 @@
+"""``results/summary.csv``: one row for each run and each similarity that it is scored by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from polymatch.provenance import settings_hash
+from polymatch.settings.config import Config, Run
+
+CERTIFICATE = {
+    "outside_share": "surrogate_outside_share",
+    "max_error": "surrogate_max_error",
+    "mean_error": "surrogate_mean_error",
+    "max_error_inside": "surrogate_max_error_inside",
+}
+
+
+def summarise(config: Config, space: Path, code_hashes: Mapping[str, str]) -> pd.DataFrame:
+    """Collect what was measured.
+
+    Args:
+        config: the configuration whose runs are collected.
+        space: folder of the data set and encoder, which holds ``runs/<model>/<seed>/``.
+        code_hashes: hash of the code that made a run, by model.
+
+    Returns:
+        A frame as described by ``workflow/schemas/summary.schema.json``.
+    """
+    differing = differing_settings(config)
+    rows = [
+        _row(config, space, run, kind, differing[run.model], code_hashes[run.model])
+        for run in config.runs()
+        for kind in config.model_entry(run.model).scored_by
+    ]
+    return pd.DataFrame(rows)
+
+
+def differing_settings(config: Config) -> dict[str, str]:
+    """For each model, ``key=value; ...`` of the settings that differ within its family."""
+    flat = {name: _flatten(entry.model_dump(mode="json")) for name, entry in config.models.items()}
+    texts = {}
+    for name, settings in flat.items():
+        family = [other for other in flat.values() if other["family"] == settings["family"]]
+        keys = [key for key in settings if any(other[key] != settings[key] for other in family)]
+        texts[name] = "; ".join(f"{key}={settings[key]}" for key in keys)
+    return texts
+
+
+def run_directory(space: Path, run: Run) -> Path:
+    """Where a run's files are."""
+    return space / "runs" / run.model / str(run.seed)
+
+
+def _row(
+    config: Config, space: Path, run: Run, kind: str, differing: str, code_hash: str
+) -> dict[str, Any]:
+    entry, folder = config.model_entry(run.model), run_directory(space, run)
+    first = run_directory(space, config.runs_of(run.model)[0])
+    scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
+    history = pd.read_csv(folder / "history.csv")
+    certificate = _json(folder / "certificate.json") if entry.needs_surrogate else {}
+    return {
+        "dataset": config.data.name,
+        "encoder": config.encoder.name,
+        "family": entry.family,
+        "model": run.model,
+        "similarity": kind,
+        "settings": differing,
+        "seed": run.seed,
+        "n_items": scored["n_items"],
+        "n_captions": scored["n_captions"],
+        **_with_bounds(scored["metrics"], scored["intervals"]),
+        "latency_ms": cost["latency_ms"],
+        "latency_ms_lo": cost["latency_lo_ms"],
+        "latency_ms_hi": cost["latency_hi_ms"],
+        "single_query_ms": cost["single_query_ms"],
+        "memory_mb": cost["memory_mb"],
+        "memory_added_mb": cost["memory_added_mb"],
+        "parameters": cost["parameters"],
+        "deployable": None,
+        **{column: certificate.get(name) for name, column in CERTIFICATE.items()},
+        "epochs_kept": int(history.loc[history["kept"], "epoch"].iloc[0]),
+        "train_seconds": float(history["seconds"].iloc[-1]),
+        "config_hash": _config_hash(config, run),
+        "code_hash": code_hash,
+    }
+
+
+def _config_hash(config: Config, run: Run) -> str:
+    """Hash of every setting that decides this run's figures."""
+    entry = config.model_entry(run.model)
+    teacher = getattr(entry, "teacher", None)
+    return settings_hash(
+        config.data,
+        config.encoder,
+        config.alignment,
+        config.evaluation,
+        entry,
+        config.teachers[teacher] if teacher else None,
+        run.seed,
+    )
+
+
+def _with_bounds(metrics: dict[str, float], intervals: dict[str, list[float]]) -> dict[str, float]:
+    row = {}
+    for name, value in metrics.items():
+        row[name] = value
+        row[f"{name}_lo"], row[f"{name}_hi"] = intervals[name]
+    return row
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

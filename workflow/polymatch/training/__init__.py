@@ -1,0 +1,1 @@
+"""Training: the one loop, its batches, and the scoring that validation shares with the test."""

@@ -1,0 +1,48 @@
+"""Batches of captions with their items, gathered from arrays that live on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from polymatch.data.splits import TrainingSet
+
+
+class Batch(NamedTuple):
+    """Features of B items and B captions, and ``positives`` [B, B]: items × captions."""
+
+    items: Tensor
+    captions: Tensor
+    positives: Tensor
+
+
+class Batches:
+    """Shuffled batches of a training set; the last, smaller one is kept if it has two captions."""
+
+    def __init__(self, data: TrainingSet, batch_size: int, device: torch.device) -> None:
+        self.items = torch.as_tensor(data.items, dtype=torch.float32, device=device)
+        self.captions = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
+        self.pairs = torch.as_tensor(data.pairs, device=device)
+        self.texts = torch.as_tensor(data.texts, device=device)
+        # (text, item) pairs that match, as one number each: a text names one item or several.
+        self.matches = (self.texts * len(self.items) + self.pairs).unique()
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.pairs), self.batch_size)
+        return full + (rest > 1)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Every caption once, in an order drawn from ``generator`` (on the CPU)."""
+        order = torch.randperm(len(self.pairs), generator=generator).to(self.pairs.device)
+        for rows in order.split(self.batch_size)[: len(self)]:
+            yield self.gather(rows)
+
+    def gather(self, rows: Tensor) -> Batch:
+        """The batch of these caption rows; the same item may stand in it more than once."""
+        items = self.pairs[rows]
+        matches = self.texts[rows][None, :] * len(self.items) + items[:, None]
+        return Batch(self.items[items], self.captions[rows], torch.isin(matches, self.matches))

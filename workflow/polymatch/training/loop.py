@@ -1,0 +1,133 @@
+"""The one loop that trains every family.
+
+AdamW with a cosine schedule over epochs (as the published projectors are trained), gradient
+clipping, validation after every epoch. Embeddings live on the device; batches are gathered.
+
+Deviation from the published loop: the kept epoch is chosen by validation R-sum, not by training
+loss, and captions that name several items count as positives of each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from copy import deepcopy
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.errors import NumericsError
+from polymatch.evaluation import retrieval_metrics
+from polymatch.models import RetrievalModel
+from polymatch.settings.model import TrainingSettings
+from polymatch.training.batches import Batch, Batches
+from polymatch.training.scoring import score
+
+
+def train(
+    model: RetrievalModel,
+    train_set: TrainingSet,
+    val_set: RetrievalSet,
+    seed: int,
+    label: str = "training",
+) -> pd.DataFrame:
+    """Train ``model`` in place and return its history, one row an epoch.
+
+    Columns: epoch, lr, the loss and its parts (means over the epoch), ``val_t2v_r1``,
+    ``val_v2t_r1``, ``val_rsum``, seconds (since the start), ``kept`` (true for the epoch whose
+    weights the model has in the end). Row 0 is the untrained model; it is the only one where
+    nothing is to be trained. How to train is in the model's own settings.
+
+    Raises:
+        NumericsError: the loss is no longer finite; the message says when.
+    """
+    start = time.perf_counter()
+    history = [{"epoch": 0, "lr": 0.0} | _validate(model, val_set) | {"seconds": 0.0}]
+    kept = 0
+    if model.settings.trained:
+        more, kept = _train(model, train_set, val_set, model.settings.training, seed, label, start)
+        history += more
+    frame = pd.DataFrame(history)
+    frame["kept"] = frame["epoch"] == kept
+    return frame
+
+
+def _train(
+    model: RetrievalModel,
+    train_set: TrainingSet,
+    val_set: RetrievalSet,
+    settings: TrainingSettings,
+    seed: int,
+    label: str,
+    start: float,
+) -> tuple[list[dict[str, float]], int]:
+    torch.manual_seed(seed)
+    order = torch.Generator().manual_seed(seed)
+    batches = Batches(train_set, settings.batch_size, model.device)
+    loss_of = _loss_of(model)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
+    )
+    history: list[dict[str, float]] = []
+    best, kept, weights = -1.0, 0, model.state_dict()
+    for epoch in tqdm(range(1, settings.epochs + 1), desc=label, mininterval=5, unit="epoch"):
+        lr = schedule.get_last_lr()[0]
+        losses = _one_epoch(model, batches, loss_of, optimiser, settings.clip_norm, order, epoch)
+        schedule.step()
+        figures = _validate(model, val_set)
+        seconds = time.perf_counter() - start
+        history.append({"epoch": epoch, "lr": lr} | losses | figures | {"seconds": seconds})
+        if settings.select == "last" or figures["val_rsum"] > best:
+            best, kept = figures["val_rsum"], epoch
+            weights = deepcopy(model.state_dict())
+    model.load_state_dict(weights)
+    model.eval()
+    return history, kept
+
+
+def _loss_of(model: RetrievalModel) -> Callable[[Batch], dict[str, torch.Tensor]]:
+    family = importlib.import_module(f"polymatch.losses.{model.settings.family}")
+
+    def loss_of(batch: Batch) -> dict[str, torch.Tensor]:
+        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        return family.training_loss(model, items, captions, batch.positives)
+
+    return loss_of
+
+
+def _one_epoch(
+    model: RetrievalModel,
+    batches: Batches,
+    loss_of: Callable[[Batch], dict[str, torch.Tensor]],
+    optimiser: torch.optim.Optimizer,
+    clip_norm: float,
+    order: torch.Generator,
+    epoch: int,
+) -> dict[str, float]:
+    model.train()
+    totals: dict[str, torch.Tensor] = {}
+    for batch in batches.epoch(order):
+        parts = loss_of(batch)
+        optimiser.zero_grad(set_to_none=True)
+        parts["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimiser.step()
+        for name, part in parts.items():
+            totals[name] = totals.get(name, torch.zeros(())) + part.detach().float()
+    means = {name: float(total) / len(batches) for name, total in totals.items()}
+    if not all(map(torch.isfinite, map(torch.tensor, means.values()))):
+        raise NumericsError(
+            f"the loss is {means['loss']} in epoch {epoch}; lower `training.lr` or raise `tau`"
+        )
+    return means
+
+
+def _validate(model: RetrievalModel, val_set: RetrievalSet) -> dict[str, float]:
+    metrics = retrieval_metrics(score(model, val_set), val_set.item_ids, val_set.positives)
+    return {f"val_{name}": metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")}
