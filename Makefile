@@ -1,0 +1,58 @@
+# Two commands: `make results` and `make test`. Both set up what they need and say what they do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CORES ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
+VENV ?= .venv
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+SNAKEMAKE := snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
+
+.PHONY: help setup results test check format docs readme emoji clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## create the virtual environment with the pinned requirements
+
+$(VENV)/.ready: requirements.txt requirements-dev.txt
+	@echo "== Setting up $(VENV) from requirements.txt and requirements-dev.txt (about 1.5 GB, once)"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; set PYTHON=')"
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+results: setup ## run the main job on the embedded data set: results/summary.csv and the rest
+	@echo "== Running the workflow on $(CORES) cores; every output goes to results/"
+	$(SNAKEMAKE)
+
+test: setup ## run all tests (parallel over the cores)
+	@echo "== Running the tests on $(CORES) cores"
+	pytest -n $(CORES) --dist worksteal
+
+check: setup ## format, lint and types: what CI checks beside the tests
+	@echo "== Checking format, lint and types"
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	snakemake --lint
+
+format: setup ## format Python and Snakemake files
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile workflow/rules
+
+docs: setup ## write the config schema and config/README.md from the typed settings
+	python workflow/scripts/document_config.py
+
+readme: setup ## put the leaderboard of the last run into README.md
+	python workflow/scripts/show_leaderboard.py results/leaderboard.csv --into README.md
+
+emoji: setup ## rebuild resources/emoji from its sources (downloads about 740 MB; needs npm)
+	python workflow/scripts/build_emoji.py --downloads resources/downloads --out resources/emoji
+
+clean: ## remove every output, but not the environment
+	rm -rf results .snakemake

@@ -1,0 +1,42 @@
+"""Polymatch: cross-modal retrieval heads on frozen encoders, compared on one protocol."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A config file is whole by itself: the default is not merged below another one.
+if not workflow.overwrite_configfiles:
+
+    configfile: Path(workflow.basedir) / "config/config.yaml"
+
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from polymatch.errors import ConfigError, one_line_errors
+from polymatch.settings.config import load_config
+
+with one_line_errors():
+    CONFIG = load_config(config)
+
+
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/embeddings.smk"
+include: "workflow/rules/surrogate.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/deployment.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/summary.csv",
+        "results/leaderboard.csv",
+        "results/figures/r1_latency.pdf",
+        CURVES,

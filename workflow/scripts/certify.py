@@ -1,0 +1,34 @@
+"""Hold a trained run's surrogate against the exact probability on the test pairs."""
+
+import json
+from pathlib import Path
+
+import torch
+from arguments import add_embeddings, parser, reader, section
+from polymatch.errors import one_line_errors
+from polymatch.files import written_atomically
+from polymatch.models import load_model
+from polymatch.settings.stages import TeacherSettings
+from polymatch.training.scoring import certify
+
+
+def main() -> None:
+    args = parser(__doc__)
+    add_embeddings(args)
+    args.add_argument("--teacher", type=section(TeacherSettings), required=True)
+    args.add_argument("--weights", type=Path, required=True, help="model.safetensors of the run")
+    args.add_argument("--pairs", type=int, required=True, help="pairs to compute exactly")
+    args.add_argument("--seed", type=int, default=0)
+    args.add_argument("--out", type=Path, required=True)
+    given = args.parse_args()
+    torch.set_num_threads(given.threads)
+    test = reader(given).retrieval_set("test", given.data.test_captions)
+    model = load_model(given.weights.parent)
+    record = certify(model, test, given.teacher.a, given.teacher.b, given.pairs, given.seed)
+    with written_atomically(given.out) as path:
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,28 @@
+"""Write leaderboard.csv: models over their seeds, tested against the baseline and the best."""
+
+import argparse
+import json
+from pathlib import Path
+
+import arguments  # noqa: F401  (makes the library importable)
+from polymatch.data.tables import read_table, write_table
+from polymatch.errors import one_line_errors
+from polymatch.reporting.leaderboard import leaderboard
+from polymatch.settings.config import load_config
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("--config", required=True, help="whole configuration, JSON")
+    args.add_argument("--space", type=Path, required=True, help="folder that holds runs/")
+    args.add_argument("--summary", type=Path, required=True)
+    args.add_argument("--out", type=Path, required=True)
+    given = args.parse_args()
+    config = load_config(json.loads(given.config))
+    board = leaderboard(config, given.space, read_table(given.summary, "summary"))
+    write_table(board, given.out, "leaderboard")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,22 @@
+"""Draw R@1 against latency."""
+
+import argparse
+from pathlib import Path
+
+import arguments  # noqa: F401  (makes the library importable)
+from polymatch.data.tables import read_table
+from polymatch.errors import one_line_errors
+from polymatch.reporting.figures import r1_against_latency
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("--leaderboard", type=Path, required=True)
+    args.add_argument("--out", type=Path, nargs="+", required=True, help="by suffix: pdf, png, svg")
+    given = args.parse_args()
+    r1_against_latency(read_table(given.leaderboard, "leaderboard"), given.out)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,32 @@
+"""Write a run's similarity matrix on the test split, items x captions."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from arguments import add_embeddings, parser, reader
+from polymatch.device import pick_device
+from polymatch.errors import one_line_errors
+from polymatch.files import written_atomically
+from polymatch.models import load_model
+from polymatch.training.scoring import score
+
+
+def main() -> None:
+    args = parser(__doc__)
+    add_embeddings(args)
+    args.add_argument("--weights", type=Path, required=True, help="model.safetensors of the run")
+    args.add_argument("--kind", required=True, help="which similarity")
+    args.add_argument("--out", type=Path, required=True)
+    args.add_argument("--device", default="auto")
+    given = args.parse_args()
+    torch.set_num_threads(given.threads)
+    test = reader(given).retrieval_set("test", given.data.test_captions)
+    model = load_model(given.weights.parent, pick_device(given.device))
+    with written_atomically(given.out) as path:
+        np.save(path, score(model, test, given.kind))
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

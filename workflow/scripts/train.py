@@ -1,0 +1,46 @@
+"""Train one run: a model with a seed."""
+
+from pathlib import Path
+
+import torch
+from arguments import add_embeddings, parser, reader
+from polymatch.data.tables import write_table
+from polymatch.device import pick_device
+from polymatch.errors import one_line_errors
+from polymatch.models import build_model, save_model
+from polymatch.settings.config import parse_model
+from polymatch.surrogate import PolynomialSurrogate
+from polymatch.training.loop import train
+
+
+def main() -> None:
+    args = parser(__doc__)
+    add_embeddings(args)
+    args.add_argument("--model", type=parse_model, required=True, help="model entry, JSON")
+    args.add_argument("--name", required=True, help="name of the model, for the progress line")
+    args.add_argument("--seed", type=int, required=True)
+    args.add_argument("--surrogate", type=Path)
+    args.add_argument("--history", type=Path, required=True, help="CSV; the model goes beside it")
+    args.add_argument("--device", default="auto")
+    given = args.parse_args()
+    torch.set_num_threads(given.threads)
+    data, splits = given.data, reader(given)
+    train_set = splits.training_set("train", data.train_captions)
+    torch.manual_seed(given.seed)
+    model = build_model(given.model, train_set.items.shape[-1], train_set.captions.shape[-1])
+    if given.surrogate:
+        model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
+    history = train(
+        model.to(pick_device(given.device)),
+        train_set,
+        splits.retrieval_set("val", data.test_captions),
+        seed=given.seed,
+        label=f"{given.name} seed {given.seed}",
+    )
+    save_model(model, given.history.parent)
+    write_table(history, given.history, "history")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()
