@@ -1,0 +1,66 @@
+"""Pictures and animated pictures as arrays, by Pillow; transparent parts are laid on white."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from polymatch.errors import DataError
+
+
+def read_frames(path: Path | str) -> NDArray[np.uint8]:
+    """All frames of a picture: [n, H, W, 3], RGB; n is 1 for a still one.
+
+    Raises:
+        DataError: no such file, not a picture, or broken.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            return np.stack([_on_white(frame) for frame in ImageSequence.Iterator(image)])
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def count_frames(path: Path | str) -> int:
+    """Number of frames, from the header alone where the format has it there.
+
+    Raises:
+        DataError: no such file, or not a picture.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            return int(getattr(image, "n_frames", 1))
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+# what Pillow's decoders raise on broken files, by format
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+)
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: no such picture; put the file there or take out its row")
+    return DataError(
+        f"{path}: not a readable picture ({type(error).__name__}); "
+        "replace the file or take out its row"
+    )
+
+
+def _on_white(frame: Image.Image) -> NDArray[np.uint8]:
+    if "A" in frame.getbands() or "transparency" in frame.info:
+        white = Image.new("RGBA", frame.size, "white")
+        return np.asarray(Image.alpha_composite(white, frame.convert("RGBA")).convert("RGB"))
+    return np.asarray(frame.convert("RGB"))

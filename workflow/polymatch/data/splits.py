@@ -1,0 +1,128 @@
+"""A split as arrays: what a head is trained on, and what it is scored on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
+from polymatch.data.features import FeatureStore
+from polymatch.data.tables import read_table
+from polymatch.errors import DataError
+from polymatch.settings.stages import DataSettings
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Items, captions and which caption row is about which item.
+
+    ``items`` [N, D] and ``captions`` [M, D'] are features; ``pairs`` [M] gives each caption's item
+    row. ``texts`` [M] numbers the distinct texts: captions of one text, and of one item, are
+    positives of each other's items.
+    """
+
+    items: np.ndarray
+    captions: np.ndarray
+    pairs: np.ndarray
+    texts: np.ndarray
+
+
+@dataclass(frozen=True)
+class RetrievalSet:
+    """A gallery and its queries: ``items`` [N, D], ``captions`` [M, D'], one row a distinct text.
+
+    ``positives`` holds, for each query, the ids of all items that its text names.
+    """
+
+    item_ids: list[str]
+    items: np.ndarray
+    texts: list[str]
+    captions: np.ndarray
+    positives: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class SplitReader:
+    """Reads splits of one data set from its tables and two feature stores.
+
+    With ``skip_missing``, items without features (pictures that the encoder's stage left out and
+    listed) are left out here too; without it they are an error.
+    """
+
+    dataset: str
+    manifest: pd.DataFrame
+    captions: pd.DataFrame
+    item_store: Path
+    caption_store: Path
+    skip_missing: bool = False
+
+    @classmethod
+    def open(
+        cls,
+        data: DataSettings,
+        manifest: Path,
+        captions: Path,
+        item_store: Path,
+        caption_store: Path,
+    ) -> SplitReader:
+        """Read the tables; the stores are opened when they are asked."""
+        return cls(
+            data.name,
+            read_table(manifest, "manifest"),
+            read_table(captions, "captions"),
+            item_store,
+            caption_store,
+            skip_missing=data.on_bad_item == "skip",
+        )
+
+    def training_set(self, split: str, kinds: list[str]) -> TrainingSet:
+        """The items of ``split`` with their captions of these kinds, one row a caption."""
+        items, captions = self._rows(split, kinds)
+        row_of = {item: row for row, item in enumerate(items)}
+        texts, _ = pd.factorize(captions["text"].map(normal_text))
+        return TrainingSet(
+            self._features(self.item_store, items),
+            self._features(self.caption_store, list(captions["caption_id"])),
+            np.array([row_of[item] for item in captions["item_id"]]),
+            texts,
+        )
+
+    def retrieval_set(self, split: str, kinds: list[str]) -> RetrievalSet:
+        """The items of ``split`` as a gallery and the distinct texts about them as queries."""
+        items, queries = self.gallery(split, kinds)
+        return RetrievalSet(
+            items,
+            self._features(self.item_store, items),
+            list(queries.texts),
+            self._features(self.caption_store, list(queries.caption_ids)),
+            list(queries.positives),
+        )
+
+    def gallery(self, split: str, kinds: list[str]) -> tuple[list[str], Queries]:
+        """Item ids and queries of ``retrieval_set``, without reading a feature."""
+        items, captions = self._rows(split, kinds)
+        return items, merge_queries(captions)
+
+    def _rows(self, split: str, kinds: list[str]) -> tuple[list[str], pd.DataFrame]:
+        captions = select_kinds(self.captions, kinds)
+        in_split = self.manifest.loc[self.manifest["split"] == split, "item_id"]
+        if self.skip_missing:
+            in_split = in_split[in_split.isin(FeatureStore(self.item_store).ids)]
+        captions = captions[captions["item_id"].isin(in_split)]
+        # An item without a caption of these kinds has no right answer in either direction.
+        captioned = set(captions["item_id"])
+        items = [item for item in in_split if item in captioned]
+        if not items:
+            raise DataError(
+                f"{self.dataset}: split {split!r} has no item with a caption of kind "
+                f"{' or '.join(kinds)}; check `data.train_captions` and `data.test_captions`"
+            )
+        return items, captions
+
+    def _features(self, path: Path, ids: list[str]) -> np.ndarray:
+        store = FeatureStore(path)
+        store.check(dataset=self.dataset, ids=ids)
+        return store.gather(ids)

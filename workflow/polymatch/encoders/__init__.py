@@ -1,0 +1,16 @@
+"""Encoders: frozen pretrained networks that turn items and captions into features."""
+
+from polymatch.encoders.base import Encoder, EncoderInfo, FeatureShape
+from polymatch.encoders.extract import extract_captions, extract_items
+from polymatch.encoders.load import encoder_info, encoder_names, load_encoder
+
+__all__ = [
+    "Encoder",
+    "EncoderInfo",
+    "FeatureShape",
+    "encoder_info",
+    "encoder_names",
+    "extract_captions",
+    "extract_items",
+    "load_encoder",
+]

@@ -1,0 +1,50 @@
+"""Finding an encoder by its name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import cast
+
+import torch
+
+from polymatch.device import pick_device
+from polymatch.encoders.base import Encoder, EncoderInfo
+from polymatch.errors import ConfigError
+
+_NOT_ENCODERS = {"base", "extract", "load"}
+
+
+def encoder_names() -> list[str]:
+    """Names of the encoders there are: the modules of this room that are one."""
+    room = importlib.import_module(__package__)
+    found = pkgutil.iter_modules(room.__path__)
+    return sorted(m.name for m in found if not m.ispkg and m.name not in _NOT_ENCODERS)
+
+
+def encoder_info(name: str) -> EncoderInfo:
+    """What the encoder ``name`` says of itself; loads no weights.
+
+    Raises:
+        ConfigError: there is no such encoder.
+    """
+    if name not in encoder_names():
+        raise ConfigError(f"encoder: {name!r} is unknown (known: {', '.join(encoder_names())})")
+    return cast(EncoderInfo, importlib.import_module(f"{__package__}.{name}").INFO)
+
+
+def load_encoder(name: str, device: torch.device | str = "auto") -> Encoder:
+    """Load the encoder ``name`` with its weights onto ``device``.
+
+    Raises:
+        ConfigError: there is no such encoder or device, or a package it needs is not installed.
+        DataError: its weights are missing or not the pinned ones.
+    """
+    info = encoder_info(name)
+    place = pick_device(device) if isinstance(device, str) else device
+    try:
+        return cast(Encoder, importlib.import_module(f"{__package__}.{info.name}").load(place))
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"encoder {name!r} needs the Python package {error.name!r}, which is not installed"
+        ) from error
