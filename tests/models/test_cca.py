@@ -49,7 +49,7 @@ def test_an_item_with_several_captions_counts_once_for_each():
 
 def test_the_best_candidate_on_val_is_chosen_and_beats_chance_by_far():
     train, val = sets()
-    settings = AlignmentSettings(width=[1, 3], shrinkage=[0.01, 10.0], power=[0.0, 1.0])
+    settings = AlignmentSettings(width=[1, 3], shrinkage=[0.01, 10.0], root=[0.5, 1.0])
     alignment, table = choose_alignment(train, val, settings)
     assert len(table) == 8
     assert table["chosen"].sum() == 1
@@ -63,7 +63,7 @@ def test_shuffled_pairs_score_at_chance():
     random = np.random.default_rng(1)
     shuffled = TrainingSet(train.items, train.captions, random.permutation(400), np.arange(400))
     _, table = choose_alignment(
-        shuffled, val, AlignmentSettings(width=[3], shrinkage=[0.1], power=[1.0])
+        shuffled, val, AlignmentSettings(width=[3], shrinkage=[0.1], root=[1.0])
     )
     chance = 2 * 100 * (1 + 5 + 10) / 60
     assert abs(table["rsum"].item() - chance) < chance

@@ -51,14 +51,17 @@ class AlignmentSettings(Section):
         default=[64, 128, 256], min_length=1, description="widths to choose from (cca)"
     )
     shrinkage: list[Annotated[Number, Field(gt=0)]] = Field(
-        default=[0.1, 0.3, 0.5],
+        default=[0.1, 0.3, 1.0, 3.0],
         min_length=1,
         description="shares of the mean eigenvalue added to both covariances, to choose from (cca)",
     )
-    power: list[Number] = Field(
-        default=[0.0, 0.5, 1.0],
+    root: list[Annotated[Number, Field(gt=0, le=1)]] = Field(
+        default=[0.5, 1.0],
         min_length=1,
-        description="powers of the correlations that weight the directions, to choose from (cca)",
+        description="powers of item features to choose from: 0.5 is a signed square root (cca)",
+    )
+    power: Number = Field(
+        1.0, ge=0, description="power of its correlation that weights a direction (cca)"
     )
 
 
