@@ -19,9 +19,8 @@ def main() -> None:
     train = reader(given).training_set("train", given.data.train_captions)
     settings = given.settings
     teacher = build_teacher(
-        torch.from_numpy(train.items),
-        torch.from_numpy(train.captions),
-        matched=torch.from_numpy(train.pairs),
+        train.items,
+        train.captions,
         source=settings.source,
         estimator=settings.estimator,
         pairs=settings.n_pairs,

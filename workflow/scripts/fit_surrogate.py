@@ -5,7 +5,7 @@ from pathlib import Path
 
 import arguments  # noqa: F401  (makes the library importable)
 from polymatch.errors import one_line_errors
-from polymatch.surrogate import PolynomialSurrogate, Teacher
+from polymatch.surrogate import Teacher
 
 
 def main() -> None:
@@ -16,9 +16,8 @@ def main() -> None:
     args.add_argument("--published", action="store_true", help="raw features, clipped logits")
     args.add_argument("--out", type=Path, required=True)
     given = args.parse_args()
-    PolynomialSurrogate.fit_teacher(
-        Teacher.load(given.teacher), given.degree, given.alpha, published=given.published
-    ).save(given.out)
+    teacher = Teacher.load(given.teacher)
+    teacher.fit(given.degree, given.alpha, given.published).save(given.out)
 
 
 if __name__ == "__main__":
