@@ -49,7 +49,7 @@ def test_a_truncated_checkpoint_is_refused(saved):
     _, folder = saved
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-40])
-    with pytest.raises(DataError, match="broken checkpoint .*; delete it and train again"):
+    with pytest.raises(DataError, match=r"broken checkpoint .*; delete it and train again"):
         load_model(folder)
 
 

@@ -84,9 +84,11 @@ def _plain(value: Any) -> Any:
 def _syntax_hash(path: Path) -> str:
     tree = _tree(path)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:]
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -138,7 +140,8 @@ def _defining_file(parts: list[str], name: str) -> Path | None:
     if file is None or file.name != "__init__.py":
         return file
     for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            if any((alias.asname or alias.name) == name for alias in node.names):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            bound = {alias.asname or alias.name for alias in node.names}
+            if name in bound:
                 return _defining_file(node.module.split("."), name)
     return file

@@ -9,25 +9,25 @@ rule measure:
         settings=f"{RUN}/settings.json",
     output:
         f"{RUN}/{{kind}}.latency.json",
+    log:
+        f"{LOG}/measure/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/measure/{{model}}.{{seed}}.{{kind}}.tsv"
+    conda:
+        environment("torch")
+    # Every core is taken, so that nothing else of this workflow runs while it measures.
+    threads: workflow.cores or CONFIG.benchmark.threads
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         script=script("measure.py"),
         data=CONFIG.data.model_dump_json(),
         settings=CONFIG.benchmark.model_dump_json(),
         device=CONFIG.device,
         code=family_code("measure.py"),
-    log:
-        f"{LOG}/measure/{{model}}.{{seed}}.{{kind}}.log",
-    benchmark:
-        f"{LOG}/measure/{{model}}.{{seed}}.{{kind}}.tsv"
-    # Every core is taken, so that nothing else of this workflow runs while it measures.
-    threads: workflow.cores or CONFIG.benchmark.threads
-    resources:
-        mem_mb=1500,
-        runtime=60,
-    conda:
-        environment("torch")
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --settings {params.settings:q} "
+        "python {params.script} --data {params.data:q} --settings {params.settings:q} "
         "--weights {input.weights} --kind {wildcards.kind} --manifest {input.manifest} "
         "--captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --out {output} "

@@ -9,23 +9,23 @@ rule align:
     output:
         **EMBEDDINGS,
         candidates=f"{SPACE}/embeddings/candidates.csv",
+    log:
+        f"{LOG}/align/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+    benchmark:
+        f"{LOG}/align/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+    conda:
+        environment("torch")
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         script=script("align.py"),
         data=CONFIG.data.model_dump_json(),
         alignment=CONFIG.alignment.model_dump_json(),
         code=code("align.py"),
-    log:
-        f"{LOG}/align/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
-    benchmark:
-        f"{LOG}/align/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
-    threads: 2
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        environment("torch")
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --alignment {params.alignment:q} "
+        "python {params.script} --data {params.data:q} --alignment {params.alignment:q} "
         "--manifest {input.manifest} --captions {input.captions} --pooled {input.pooled} "
         "--caption-features {input.caption_features} --items {output.embedded_items} "
         "--embedded-captions {output.embedded_captions} --candidates {output.candidates} "

@@ -9,23 +9,23 @@ rule score:
         settings=f"{RUN}/settings.json",
     output:
         f"{RUN}/{{kind}}.npy",
+    log:
+        f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.tsv"
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         script=script("score.py"),
         data=CONFIG.data.model_dump_json(),
         device=CONFIG.device,
         code=family_code("score.py"),
-    log:
-        f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.log",
-    benchmark:
-        f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=60,
-    conda:
-        environment("torch")
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --weights {input.weights} "
+        "python {params.script} --data {params.data:q} --weights {input.weights} "
         "--kind {wildcards.kind} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} --out {output} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"
@@ -39,23 +39,23 @@ rule evaluate:
     output:
         metrics=f"{RUN}/{{kind}}.metrics.json",
         ranks=f"{RUN}/{{kind}}.ranks.parquet",
+    log:
+        f"{LOG}/evaluate/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/evaluate/{{model}}.{{seed}}.{{kind}}.tsv"
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         script=script("evaluate.py"),
         data=CONFIG.data.model_dump_json(),
         evaluation=CONFIG.evaluation.model_dump_json(),
         code=code("evaluate.py"),
-    log:
-        f"{LOG}/evaluate/{{model}}.{{seed}}.{{kind}}.log",
-    benchmark:
-        f"{LOG}/evaluate/{{model}}.{{seed}}.{{kind}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    conda:
-        environment("torch")
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
+        "python {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
         "--manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --similarity {input.similarity} --metrics {output.metrics} --ranks {output.ranks} "
         "--threads {threads} 2>&1 | tee {log}"
@@ -69,25 +69,27 @@ rule certify:
         settings=f"{RUN}/settings.json",
     output:
         f"{RUN}/certificate.json",
-    params:
-        script=script("certify.py"),
-        data=CONFIG.data.model_dump_json(),
-        teacher=lambda wildcards: CONFIG.teacher_entry(entry(wildcards).teacher).model_dump_json(),
-        pairs=CONFIG.evaluation.certificate_pairs,
-        seed=CONFIG.evaluation.seed,
-        code=family_code("certify.py"),
     log:
         f"{LOG}/certify/{{model}}.{{seed}}.log",
     benchmark:
         f"{LOG}/certify/{{model}}.{{seed}}.tsv"
+    conda:
+        environment("torch")
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        environment("torch")
+    params:
+        script=script("certify.py"),
+        data=CONFIG.data.model_dump_json(),
+        teacher=lambda wildcards: CONFIG.teacher_entry(
+            entry(wildcards).teacher
+        ).model_dump_json(),
+        pairs=CONFIG.evaluation.certificate_pairs,
+        seed=CONFIG.evaluation.seed,
+        code=family_code("certify.py"),
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --teacher {params.teacher:q} "
+        "python {params.script} --data {params.data:q} --teacher {params.teacher:q} "
         "--weights {input.weights} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
         "--pairs {params.pairs} --seed {params.seed} --out {output} "

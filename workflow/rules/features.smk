@@ -9,6 +9,16 @@ rule extract_items:
         pooled=f"{SPACE}/features/pooled.h5",
         regions=f"{SPACE}/features/regions.h5",
         problems=f"{SPACE}/features/problems.csv",
+    log:
+        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+    benchmark:
+        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+    conda:
+        environment("encoder")
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         script=script("extract_items.py"),
         data=CONFIG.data.model_dump_json(),
@@ -16,18 +26,8 @@ rule extract_items:
         device=CONFIG.device,
         files=folder_hash(CONFIG.data.root),
         code=code("extract_items.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
-    log:
-        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
-    benchmark:
-        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
-    threads: 4
-    resources:
-        mem_mb=4000,
-        runtime=240,
-    conda:
-        environment("encoder")
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --encoder {params.encoder:q} "
+        "python {params.script} --data {params.data:q} --encoder {params.encoder:q} "
         "--manifest {input.manifest} --frames {output.frames} --pooled {output.pooled} "
         "--regions {output.regions} --problems {output.problems} --device {params.device} "
         "--threads {threads} 2>&1 | tee {log}"
@@ -38,6 +38,16 @@ rule extract_captions:
         captions=TABLES["captions"],
     output:
         f"{SPACE}/features/captions.h5",
+    log:
+        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+    benchmark:
+        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+    conda:
+        environment("encoder")
+    threads: 4
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         script=script("extract_captions.py"),
         data=CONFIG.data.name,
@@ -45,17 +55,7 @@ rule extract_captions:
         encoder=CONFIG.encoder.model_dump_json(),
         device=CONFIG.device,
         code=code("extract_captions.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
-    log:
-        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
-    benchmark:
-        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
-    threads: 4
-    resources:
-        mem_mb=3000,
-        runtime=120,
-    conda:
-        environment("encoder")
     shell:
-        "{PYTHON} {params.script} --dataset {params.data} --kinds {params.kinds:q} "
+        "python {params.script} --dataset {params.data} --kinds {params.kinds:q} "
         "--encoder {params.encoder:q} --captions {input.captions} --out {output} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"

@@ -4,7 +4,8 @@ ROWS = {
     "metrics": [run_path(run, f"{kind}.metrics.json") for run, kind in SCORED],
     "ranks": [run_path(run, f"{kind}.ranks.parquet") for run, kind in SCORED],
     "latencies": [
-        run_path(CONFIG.runs_of(run.model)[0], f"{kind}.latency.json") for run, kind in SCORED
+        run_path(CONFIG.runs_of(run.model)[0], f"{kind}.latency.json")
+        for run, kind in SCORED
     ],
 }
 CERTIFICATES = [
@@ -20,31 +21,31 @@ rule summarise:
         latencies=sorted(set(ROWS["latencies"])),
         certificates=CERTIFICATES,
         histories=[run_path(run, "history.csv") for run in RUNS],
-        embeddings=EMBEDDINGS["embedded_items"],
+        embedded_items=EMBEDDINGS["embedded_items"],
     output:
         report(
             "results/summary.csv",
             caption="../captions/summary.rst",
             category="Tables",
         ),
-    params:
-        script=script("summarise.py"),
-        config=CONFIG.model_dump_json(),
-        space=SPACE,
-        code=code("summarise.py"),
-        stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
     log:
         f"{LOG}/summarise.log",
     benchmark:
         f"{LOG}/summarise.tsv"
+    conda:
+        environment("report")
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        environment("report")
+    params:
+        script=script("summarise.py"),
+        config=CONFIG.model_dump_json(),
+        space=lambda wildcards, input: Path(input.embedded_items).parents[1],
+        code=code("summarise.py"),
+        stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
     shell:
-        "{PYTHON} {params.script} --config {params.config:q} --space {params.space} "
+        "python {params.script} --config {params.config:q} --space {params.space} "
         "--code {params.stages:q} --out {output} 2>&1 | tee {log}"
 
 
@@ -58,23 +59,23 @@ rule compare:
             caption="../captions/leaderboard.rst",
             category="Tables",
         ),
-    params:
-        script=script("compare.py"),
-        config=CONFIG.model_dump_json(),
-        space=SPACE,
-        code=code("compare.py"),
     log:
         f"{LOG}/compare.log",
     benchmark:
         f"{LOG}/compare.tsv"
+    conda:
+        environment("torch")
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        environment("torch")
+    params:
+        script=script("compare.py"),
+        config=CONFIG.model_dump_json(),
+        space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
+        code=code("compare.py"),
     shell:
-        "{PYTHON} {params.script} --config {params.config:q} --space {params.space} "
+        "python {params.script} --config {params.config:q} --space {params.space} "
         "--summary {input.summary} --out {output} 2>&1 | tee {log}"
 
 
@@ -88,21 +89,21 @@ rule plot_latency:
             category="Figures",
         ),
         "results/figures/r1_latency.png",
-    params:
-        script=script("plot_latency.py"),
-        code=code("plot_latency.py"),
     log:
         f"{LOG}/plot_latency.log",
     benchmark:
         f"{LOG}/plot_latency.tsv"
+    conda:
+        environment("report")
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        environment("report")
+    params:
+        script=script("plot_latency.py"),
+        code=code("plot_latency.py"),
     shell:
-        "{PYTHON} {params.script} --leaderboard {input} --out {output} 2>&1 | tee {log}"
+        "python {params.script} --leaderboard {input} --out {output} 2>&1 | tee {log}"
 
 
 rule plot_curve:
@@ -115,19 +116,19 @@ rule plot_curve:
             category="Training curves",
             labels={"model": "{model}", "seed": "{seed}"},
         ),
-    params:
-        script=script("plot_curve.py"),
-        code=code("plot_curve.py"),
     log:
         f"{LOG}/plot_curve/{{model}}.{{seed}}.log",
     benchmark:
         f"{LOG}/plot_curve/{{model}}.{{seed}}.tsv"
+    conda:
+        environment("report")
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        environment("report")
+    params:
+        script=script("plot_curve.py"),
+        code=code("plot_curve.py"),
     shell:
-        "{PYTHON} {params.script} --history {input} "
+        "python {params.script} --history {input} "
         "--title {wildcards.model:q}', seed {wildcards.seed}' --out {output} 2>&1 | tee {log}"

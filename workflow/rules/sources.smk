@@ -5,21 +5,21 @@ rule prepare:
     output:
         **TABLES,
         problems=f"{DATA}/problems.csv",
+    log:
+        f"{LOG}/prepare/{CONFIG.data.name}.log",
+    benchmark:
+        f"{LOG}/prepare/{CONFIG.data.name}.tsv"
+    conda:
+        environment("data")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         script=script("prepare.py"),
         settings=CONFIG.data.model_dump_json(),
         files=folder_hash(CONFIG.data.root),
         code=code("prepare.py", f"polymatch.sources.{CONFIG.data.source}"),
-    log:
-        f"{LOG}/prepare/{CONFIG.data.name}.log",
-    benchmark:
-        f"{LOG}/prepare/{CONFIG.data.name}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    conda:
-        environment("data")
     shell:
-        "{PYTHON} {params.script} --settings {params.settings:q} --manifest {output.manifest} "
+        "python {params.script} --settings {params.settings:q} --manifest {output.manifest} "
         "--captions {output.captions} --problems {output.problems} 2>&1 | tee {log}"

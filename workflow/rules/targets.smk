@@ -11,23 +11,23 @@ RUN = f"{SPACE}/runs/{{model}}/{{seed}}"
 LOG = "results/logs"
 
 # The splits are read from these by every stage after the features.
-TABLES = {"manifest": f"{DATA}/manifest.parquet", "captions": f"{DATA}/captions.parquet"}
+TABLES = {
+    "manifest": f"{DATA}/manifest.parquet",
+    "captions": f"{DATA}/captions.parquet",
+}
 EMBEDDINGS = {
     "embedded_items": f"{SPACE}/embeddings/items.h5",
     "embedded_captions": f"{SPACE}/embeddings/captions.h5",
 }
 
 RUNS = CONFIG.runs()
-SCORED = [(run, kind) for run in RUNS for kind in CONFIG.model_entry(run.model).scored_by]
-CURVES = [
-    RUN.format(model=run.model, seed=run.seed) + "/curve.pdf"
-    for run in RUNS
-    if CONFIG.model_entry(run.model).trained
+SCORED = [
+    (run, kind) for run in RUNS for kind in CONFIG.model_entry(run.model).scored_by
 ]
-
-# Jobs use the interpreter that runs Snakemake, unless a rule's own environment is deployed.
-DEPLOYED = {method.name for method in workflow.deployment_settings.deployment_method}
-PYTHON = "python" if DEPLOYED & {"CONDA", "APPTAINER"} else sys.executable
+# Jobs use the interpreter that runs Snakemake, unless a rule's own environment comes before it.
+os.environ |= {
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+}
 
 
 wildcard_constraints:
@@ -78,7 +78,10 @@ def run_code(model):
         code("prepare.py", f"polymatch.sources.{CONFIG.data.source}"),
         code("extract_items.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
         code("extract_captions.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
-        *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")),
+        *(
+            code(f"{stage}.py")
+            for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")
+        ),
         code("train.py", *family),
         code("score.py", *family),
     )
@@ -93,3 +96,8 @@ def surrogate_of(wildcards):
 
 def run_path(run, name):
     return f"{RUN.format(model=run.model, seed=run.seed)}/{name}"
+
+
+CURVES = [
+    run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
+]

@@ -10,25 +10,27 @@ rule train:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
         history=f"{RUN}/history.csv",
-    params:
-        script=script("train.py"),
-        data=CONFIG.data.model_dump_json(),
-        model=entry_json,
-        surrogate=lambda wildcards, input: f"--surrogate {input.surrogate}" if input.surrogate else "",
-        device=CONFIG.device,
-        code=family_code("train.py"),
     log:
         f"{LOG}/train/{{model}}.{{seed}}.log",
     benchmark:
         f"{LOG}/train/{{model}}.{{seed}}.tsv"
+    conda:
+        environment("torch")
     threads: 1
     resources:
         mem_mb=1500,
         runtime=240,
-    conda:
-        environment("torch")
+    params:
+        script=script("train.py"),
+        data=CONFIG.data.model_dump_json(),
+        model=entry_json,
+        surrogate=lambda wildcards, input: (
+            f"--surrogate {input.surrogate}" if input.surrogate else ""
+        ),
+        device=CONFIG.device,
+        code=family_code("train.py"),
     shell:
-        "{PYTHON} {params.script} --data {params.data:q} --model {params.model:q} "
+        "python {params.script} --data {params.data:q} --model {params.model:q} "
         "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --history {output.history} "

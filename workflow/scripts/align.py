@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from arguments import add_tables, parser, section
 from polymatch.data.features import FeatureStore, write_features
 from polymatch.data.splits import SplitReader

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from arguments import add_embeddings, parser, reader, section
 from polymatch.errors import one_line_errors
 from polymatch.settings.stages import TeacherSettings

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+
 from arguments import add_embeddings, parser, reader, section
 from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically

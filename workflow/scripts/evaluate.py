@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from arguments import add_tables, parser, section
 from polymatch.data.splits import SplitReader
 from polymatch.errors import one_line_errors

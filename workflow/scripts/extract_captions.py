@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from arguments import parser, section
 from polymatch.data.captions import select_kinds
 from polymatch.data.tables import read_table

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from arguments import add_embeddings, parser, reader
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from arguments import add_embeddings, parser, reader
 from polymatch.data.tables import write_table
 from polymatch.device import pick_device

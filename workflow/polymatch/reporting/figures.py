@@ -1,7 +1,8 @@
-"""Figures: training curves, and R@1 against latency. Readable in grey: markers and labels differ."""
+"""Figures: training curves, and R@1 against latency. Readable in grey: markers differ."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import matplotlib
@@ -39,8 +40,8 @@ def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
     """t2v R@1 with its interval over the latency of the query batch; the Pareto front is joined."""
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
     board = board.sort_values("latency_ms", ignore_index=True)
-    for index, row in board.iterrows():
-        _point(axes, row, MARKERS[int(index) % len(MARKERS)])
+    for (_, row), marker in zip(board.iterrows(), itertools.cycle(MARKERS), strict=False):
+        _point(axes, row, marker)
     front = board[board["t2v_r1"] > board["t2v_r1"].cummax().shift(fill_value=-1.0)]
     axes.step(
         front["latency_ms"],

@@ -43,14 +43,11 @@ def leaderboard(config: Config, space: Path, summary: pd.DataFrame) -> pd.DataFr
     """
     ranks = _load_ranks(config, space)
     rows = pd.DataFrame(
-        [
-            _row(key, seeds, ranks[key], config.evaluation)
-            for key, seeds in summary.groupby(["model", "similarity"], sort=False)
-        ]
+        [_row(key, _rows_of(summary, key), ranks[key], config.evaluation) for key in ranks]
     ).sort_values("rsum", ascending=False, kind="stable", ignore_index=True)
-    best = (rows.loc[0, "model"], rows.loc[0, "similarity"])
     baseline = (config.baseline, config.model_entry(config.baseline).scored_by[0])
-    keys = list(zip(rows["model"], rows["similarity"], strict=True))
+    keys: list[Key] = list(zip(rows["model"], rows["similarity"], strict=True))
+    best = keys[0]
     against_baseline = _compare(keys, baseline, ranks, config.evaluation)
     against_best = _compare(keys, best, ranks, config.evaluation)
     return rows.assign(
@@ -66,8 +63,12 @@ def leaderboard(config: Config, space: Path, summary: pd.DataFrame) -> pd.DataFr
     )
 
 
+def _rows_of(summary: pd.DataFrame, key: Key) -> pd.DataFrame:
+    return summary[(summary["model"] == key[0]) & (summary["similarity"] == key[1])]
+
+
 def _row(
-    key: Any, seeds: pd.DataFrame, ranks: list[RetrievalRanks], settings: EvaluationSettings
+    key: Key, seeds: pd.DataFrame, ranks: list[RetrievalRanks], settings: EvaluationSettings
 ) -> dict[str, Any]:
     row = {
         "model": key[0],
@@ -146,7 +147,8 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
     )
     if not markdown:
         return shown.to_string(index=False)
-    lines = [shown.columns, ["---"] * len(shown.columns), *shown.itertuples(index=False)]
+    cells = shown.to_numpy(dtype=str).tolist()
+    lines = [list(shown.columns), ["---"] * len(shown.columns), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from polymatch.settings.model import ModelSettings
 
 
 class AlignedSettings(ModelSettings):
     """Cosine in the aligned space that every head starts from."""
-
-    trained: ClassVar[bool] = False
 
     family: Literal["aligned"]

@@ -27,7 +27,7 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch import settings as package
 from polymatch.errors import ConfigError
-from polymatch.settings.model import ModelSettings
+from polymatch.settings.model import ModelSettings, TrainedSettings
 from polymatch.settings.section import Section
 from polymatch.settings.stages import (
     AlignmentSettings,
@@ -106,17 +106,17 @@ def families() -> dict[str, type[ModelSettings]]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     found: dict[str, type[ModelSettings]] = {}
-    for kind in ModelSettings.__subclasses__():
-        (name,) = get_args(kind.model_fields["family"].annotation)
-        found[name] = kind
+    for kind in [*ModelSettings.__subclasses__(), *TrainedSettings.__subclasses__()]:
+        for name in get_args(kind.model_fields["family"].annotation):
+            found[name] = kind
     return dict(sorted(found.items()))
 
 
 @cache
 def config_type() -> type[Config]:
     """The type of a whole config, with every family that is there."""
-    entry = Annotated[reduce(or_, families().values()), Field(discriminator="family")]  # type: ignore[arg-type]
-    models = dict[Annotated[str, Field(pattern=NAME)], entry]  # type: ignore[valid-type]
+    entry: Any = Annotated[reduce(or_, families().values()), Field(discriminator="family")]
+    models: Any = dict.__class_getitem__((Annotated[str, Field(pattern=NAME)], entry))
     return create_model("Config", __base__=Config, models=(models, Config.model_fields["models"]))
 
 

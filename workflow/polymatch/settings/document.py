@@ -69,7 +69,7 @@ def _allowed(rules: dict[str, Any]) -> str:
     if "$ref" in rules:
         return f"`{rules['$ref'].rsplit('/', 1)[1]}`"
     if "oneOf" in rules or "anyOf" in rules:
-        return " or ".join(_allowed(choice) for choice in rules.get("oneOf", rules.get("anyOf")))
+        return " or ".join(map(_allowed, rules.get("oneOf") or rules["anyOf"]))
     if "enum" in rules:
         return ", ".join(f"`{value}`" for value in rules["enum"])
     if "const" in rules:
@@ -78,9 +78,8 @@ def _allowed(rules: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {_allowed(rules['items'])}" if "items" in rules else "list"
     if kind == "object":
-        inner = rules.get("additionalProperties") or next(
-            iter(rules.get("patternProperties", {}).values()), {}
-        )
+        named: dict[str, Any] = rules.get("patternProperties", {})
+        inner: Any = rules.get("additionalProperties") or next(iter(named.values()), {})
         return f"name: {_allowed(inner)}" if inner else "mapping"
     bounds = {
         "minimum": "≥",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,14 +28,16 @@ class TrainingSettings(Section):
 class ModelSettings(Section):
     """Base of every family's entry under `models:`.
 
-    A family subclasses it in a module of its own in this package, gives ``family`` as a
-    ``Literal`` and sets the class attributes; nothing else has to be edited.
+    A family subclasses it, or :class:`TrainedSettings`, in a module of its own in this package and
+    gives ``family`` as a ``Literal``; nothing else has to be edited.
     """
 
-    trained: ClassVar[bool] = True
-    """Whether seeds matter: an untrained model is one run, whatever `seeds` says."""
-
     family: str
+
+    @property
+    def trained(self) -> bool:
+        """Whether seeds matter: an untrained model is one run, whatever `seeds` says."""
+        return isinstance(self, TrainedSettings)
 
     @property
     def scored_by(self) -> list[str]:
@@ -46,3 +48,11 @@ class ModelSettings(Section):
     def needs_surrogate(self) -> bool:
         """Whether a polynomial surrogate is fitted before this model is trained."""
         return False
+
+
+class TrainedSettings(ModelSettings):
+    """Base of the entries of families that the one loop trains."""
+
+    training: TrainingSettings = Field(
+        default_factory=TrainingSettings, description="how the head is trained"
+    )

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from polymatch.settings.model import ModelSettings, TrainingSettings
+from polymatch.settings.model import TrainedSettings
 from polymatch.settings.section import Number, Section
 
 
@@ -22,7 +22,7 @@ class VarianceSettings(Section):
     target_sigma: Number = Field(0.3, gt=0, description="standard deviation that `target` pulls to")
 
 
-class ProbabilisticSettings(ModelSettings):
+class ProbabilisticSettings(TrainedSettings):
     """Gaussian embeddings of both sides, trained by sampling or through a surrogate."""
 
     family: Literal["probabilistic"]
@@ -47,9 +47,6 @@ class ProbabilisticSettings(ModelSettings):
     alpha: Number = Field(1e-3, ge=0, description="ridge penalty of the fit")
     published: bool = Field(
         False, description="fit as the published code does: raw features, clipped logits"
-    )
-    training: TrainingSettings = Field(
-        default_factory=TrainingSettings, description="how the head is trained"
     )
 
     @model_validator(mode="after")

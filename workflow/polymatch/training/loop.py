@@ -22,7 +22,7 @@ from polymatch.data.splits import RetrievalSet, TrainingSet
 from polymatch.errors import NumericsError
 from polymatch.evaluation import retrieval_metrics
 from polymatch.models import RetrievalModel
-from polymatch.settings.model import TrainingSettings
+from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.batches import Batch, Batches
 from polymatch.training.scoring import score
 
@@ -47,7 +47,7 @@ def train(
     start = time.perf_counter()
     history = [{"epoch": 0, "lr": 0.0} | _validate(model, val_set) | {"seconds": 0.0}]
     kept = 0
-    if model.settings.trained:
+    if isinstance(model.settings, TrainedSettings):
         more, kept = _train(model, train_set, val_set, model.settings.training, seed, label, start)
         history += more
     frame = pd.DataFrame(history)
@@ -77,12 +77,12 @@ def _train(
     history: list[dict[str, float]] = []
     best, kept, weights = -1.0, 0, model.state_dict()
     for epoch in tqdm(range(1, settings.epochs + 1), desc=label, mininterval=5, unit="epoch"):
-        lr = schedule.get_last_lr()[0]
+        lr = float(schedule.get_last_lr()[0])
         losses = _one_epoch(model, batches, loss_of, optimiser, settings.clip_norm, order, epoch)
         schedule.step()
         figures = _validate(model, val_set)
         seconds = time.perf_counter() - start
-        history.append({"epoch": epoch, "lr": lr} | losses | figures | {"seconds": seconds})
+        history.append({"epoch": epoch, "lr": lr, **losses, **figures, "seconds": seconds})
         if settings.select == "last" or figures["val_rsum"] > best:
             best, kept = figures["val_rsum"], epoch
             weights = deepcopy(model.state_dict())
