@@ -10,7 +10,8 @@ from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically
 from polymatch.models import load_model
 from polymatch.settings.stages import TeacherSettings
-from polymatch.training.scoring import certify
+from polymatch.surrogate import certificate
+from polymatch.training.scoring import encode
 
 
 def main() -> None:
@@ -25,7 +26,17 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     test = reader(given).retrieval_set("test", given.data.test_captions)
     model = load_model(given.weights.parent)
-    record = certify(model, test, given.teacher.a, given.teacher.b, given.pairs, given.seed)
+    items, captions = encode(model, test)
+    record = certificate(
+        *items,
+        *captions,
+        model.required_surrogate(),
+        given.teacher.a,
+        given.teacher.b,
+        pairs=given.pairs,
+        seed=given.seed,
+        positives=test.matches(),
+    )
     with written_atomically(given.out) as path:
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -43,6 +43,12 @@ class RetrievalSet:
     captions: np.ndarray
     positives: list[tuple[str, ...]]
 
+    def matches(self) -> np.ndarray:
+        """Return every right answer as a row (item row, query row), [P, 2]."""
+        row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        pairs = [(row_of[item], query) for query, p in enumerate(self.positives) for item in p]
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
 
 @dataclass(frozen=True)
 class SplitReader:

@@ -14,9 +14,11 @@ from polymatch.settings.config import Config, Run
 
 CERTIFICATE = {
     "outside_share": "surrogate_outside_share",
-    "max_error": "surrogate_max_error",
-    "mean_error": "surrogate_mean_error",
-    "max_error_inside": "surrogate_max_error_inside",
+    "probability_max": "surrogate_max_error",
+    "probability_mean": "surrogate_mean_error",
+    "probability_max_inside": "surrogate_max_error_inside",
+    "logit_max": "surrogate_max_logit_error",
+    "logit_max_inside": "surrogate_max_logit_error_inside",
 }
 
 

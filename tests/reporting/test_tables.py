@@ -1,0 +1,116 @@
+"""Tables from hand-made runs whose right answer is known; figures are looked at elsewhere."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_ranks
+from polymatch.reporting.figures import r1_against_latency, training_curve
+from polymatch.reporting.leaderboard import as_text, leaderboard
+from polymatch.reporting.summary import differing_settings, run_directory, summarise
+from polymatch.settings.config import load_config
+
+CONFIG = load_config(
+    {
+        "models": {
+            "aligned": {"family": "aligned"},
+            "good": {
+                "family": "probabilistic",
+                "loss": "sampled",
+                "similarities": ["mean"],
+                "tau": 0.5,
+            },
+            "bad": {"family": "probabilistic", "loss": "sampled", "similarities": ["mean"]},
+        },
+        "evaluation": {"resamples": 100, "permutations": 500},
+        "seeds": [3, 4],
+    }
+)
+SIGNAL = {"aligned": 1.5, "good": 4.0, "bad": 0.0}
+
+
+@pytest.fixture
+def space(tmp_path):
+    random = np.random.default_rng(0)
+    ids = [str(i) for i in range(60)]
+    for run in CONFIG.runs():
+        folder = run_directory(tmp_path, run)
+        folder.mkdir(parents=True)
+        similarity = random.normal(size=(60, 60)) + SIGNAL[run.model] * np.eye(60)
+        ranks = retrieval_ranks(similarity, ids, ids)
+        kind = CONFIG.model_entry(run.model).scored_by[0]
+        ranks.save(folder / f"{kind}.ranks.parquet")
+        record = {"metrics": metrics_of(ranks), "n_items": 60, "n_captions": 60}
+        record["intervals"] = bootstrap_intervals(ranks, resamples=100)
+        (folder / f"{kind}.metrics.json").write_text(json.dumps(record))
+        cost = dict.fromkeys(
+            ("latency_ms", "latency_lo_ms", "latency_hi_ms", "single_query_ms"), 1.0 + run.seed
+        )
+        cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
+        (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
+        pd.DataFrame({"epoch": [0, 1], "kept": [False, True], "seconds": [0.0, 2.5]}).to_csv(
+            folder / "history.csv"
+        )
+    return tmp_path
+
+
+@pytest.fixture
+def board(space):
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    return leaderboard(CONFIG, space, summary)
+
+
+def test_a_planted_difference_is_called_by_its_name(board):
+    assert board["model"].tolist() == ["good", "aligned", "bad"]
+    assert board["vs_baseline"].tolist() == ["better", "itself", "worse"]
+    assert board["vs_best"].tolist() == ["itself", "worse", "worse"]
+    good = board.iloc[0]
+    assert 0 < good["rsum_vs_baseline_lo"] < good["rsum_vs_baseline"] < good["rsum_vs_baseline_hi"]
+    assert (board["rsum_lo"] < board["rsum"]).all() and (board["rsum"] < board["rsum_hi"]).all()
+
+
+def test_the_same_scores_are_no_difference(space):
+    for seed in CONFIG.seeds:
+        for name in ("mean.ranks.parquet", "mean.metrics.json"):
+            source = space / "runs/good" / str(seed) / name
+            (space / "runs/bad" / str(seed) / name).write_bytes(source.read_bytes())
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    board = leaderboard(CONFIG, space, summary).set_index("model")
+    assert set(board.loc[["good", "bad"], "vs_best"]) == {"itself", "no significant difference"}
+
+
+def test_latency_of_every_seed_is_that_of_the_first(space):
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    assert summary.loc[summary["model"] == "good", "latency_ms"].tolist() == [4.0, 4.0]
+
+
+def test_settings_name_only_what_differs_within_a_family():
+    assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
+
+
+def test_text_shows_every_row_and_markdown_is_a_table(board):
+    text = as_text(board)
+    assert all(name in text for name in SIGNAL)
+    lines = as_text(board, markdown=True).splitlines()
+    assert len(lines) == 2 + len(board)
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_path):
+    history = pd.DataFrame(
+        {
+            "epoch": [0, 1, 2],
+            "loss": [np.nan, 2.0, 1.0],
+            "val_t2v_r1": [1.0, 2, 3],
+            "val_v2t_r1": [1.0, 2, 3],
+            "kept": [False, False, True],
+        }
+    )
+    for name in ("one", "two"):
+        training_curve(history, "a run", tmp_path / f"{name}.pdf")
+        r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
+    assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
+    latency = [(tmp_path / f"{name}_latency.pdf").read_bytes() for name in ("one", "two")]
+    assert latency[0] == latency[1] and latency[0].startswith(b"%PDF")

@@ -1,0 +1,131 @@
+"""A small checkout with a few real clips: the workflow under test runs there, and may be edited."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PER_SPLIT = {"train": 28, "val": 10, "test": 12}
+
+CONFIG = {
+    "data": {"name": "few", "source": "emoji", "root": "resources/few"},
+    "alignment": {"width": [8], "shrinkage": [1.0], "root": [0.5]},
+    "seeds": [0, 1],
+    "device": "cpu",
+    "teachers": {
+        "fixed": {"source": "fixed", "n_pairs": 2000, "K": 3},
+        "domain": {"source": "domain", "n_pairs": 2000, "K": 3},
+    },
+    "evaluation": {"resamples": 100, "permutations": 200, "certificate_pairs": 50},
+    "benchmark": {"warmup": 1, "runs": 3, "threads": 1},
+    "models": {
+        "aligned": {"family": "aligned"},
+        "pcme": {
+            "family": "probabilistic",
+            "loss": "sampled",
+            "similarities": ["mean", "mc", "closed"],
+            "hidden": 16,
+            "training": {"epochs": 2, "batch_size": 8},
+        },
+        "poly_{teacher}": {
+            "family": "probabilistic",
+            "loss": "poly",
+            "similarities": ["poly"],
+            "degree": 3,
+            "hidden": 16,
+            "training": {"epochs": 2, "batch_size": 8},
+            "grid": {"teacher": ["fixed", "domain"]},
+        },
+    },
+}
+
+
+class Checkout:
+    """A copy of the project in a folder of its own, with the command line that users type."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def write_config(self, config):
+        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def command(self, *arguments):
+        return [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
+
+    def run(self, *arguments):
+        """Run snakemake here; returns the finished process with all its output in ``stdout``."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=os.environ | {"HF_HUB_OFFLINE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def planned(self, *arguments):
+        """Rule -> number of jobs that a run would do now."""
+        done = self.run("-n", *arguments)
+        assert done.returncode == 0, done.stdout
+        if "Nothing to be done" in done.stdout:
+            return {}
+        table = done.stdout.split("Job stats:")[-1].split("total")[0].splitlines()[3:]
+        counts = {
+            name: int(count) for name, count in (line.split() for line in table if line.strip())
+        }
+        counts.pop("all", None)
+        return counts
+
+
+def make_checkout(folder):
+    for name in ("Snakefile", "workflow", "envs"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "config").mkdir()
+    _few_clips(folder / "resources/few")
+    checkout = Checkout(folder)
+    checkout.write_config(CONFIG)
+    return checkout
+
+
+def _few_clips(target):
+    """The first items of each split of the embedded data set: stills and animations."""
+    root = ROOT / "resources/emoji"
+    read = {"dtype": str, "keep_default_na": False}
+    items = pd.read_csv(root / "items.csv", **read)
+    captions = pd.read_csv(root / "captions.csv", **read)
+    few = pd.concat(
+        [items[items["split"] == split].iloc[5 : 5 + n] for split, n in PER_SPLIT.items()]
+    )
+    few = few[few["item_id"].isin(captions.loc[captions["kind"] == "name", "item_id"])]
+    (target / "images").mkdir(parents=True)
+    for path in few["path"]:
+        shutil.copy(root / path, target / path)
+    few.to_csv(target / "items.csv", index=False)
+    kept = captions[captions["item_id"].isin(few["item_id"])]
+    kept.to_csv(target / "captions.csv", index=False)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A checkout in which everything has run once. Tests must leave it as they found it."""
+    checkout = make_checkout(tmp_path_factory.mktemp("finished"))
+    done = checkout.run()
+    assert done.returncode == 0, done.stdout[-4000:]
+    checkout.output = done.stdout
+    return checkout
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A checkout in which nothing has run."""
+    return make_checkout(tmp_path)

@@ -1,0 +1,194 @@
+"""The main job on a few real clips, every family, down to the tables, figures and reruns.
+
+One module, so that the tests that share a finished checkout run one after the other.
+"""
+
+import copy
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from polymatch.data.tables import read_table
+from polymatch.evaluation import retrieval_metrics
+from polymatch.models import load_model
+
+from .conftest import CONFIG
+
+SPACE = "results/few/efficientnet_minilm"
+pytestmark = pytest.mark.xdist_group("finished")
+
+
+@pytest.fixture
+def edited(finished):
+    """The finished checkout; a file changed with it is put back, bytes and times."""
+    changed = {}
+
+    class Editor:
+        def write(self, name, text):
+            path = finished.folder / name
+            changed.setdefault(path, path.read_bytes())
+            path.write_text(text)
+
+        def config(self, **changes):
+            config = copy.deepcopy(CONFIG)
+            for path, value in changes.items():
+                *parents, last = path.split("__")
+                section = config
+                for key in parents:
+                    section = section[key]
+                section[last] = value
+            self.write("config/config.yaml", json.dumps(config))
+
+    yield Editor()
+    for path, content in changed.items():
+        path.write_bytes(content)
+
+
+def test_summary_has_a_row_for_each_run_and_similarity(finished):
+    summary = read_table(finished.folder / "results/summary.csv", "summary")
+    rows = set(zip(summary["model"], summary["similarity"], summary["seed"], strict=True))
+    expected = {("aligned", "cosine", 0)}
+    expected |= {("pcme", kind, seed) for kind in ("mean", "mc", "closed") for seed in (0, 1)}
+    expected |= {(f"poly_{t}", "poly", seed) for t in ("fixed", "domain") for seed in (0, 1)}
+    assert rows == expected
+    assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
+    assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
+    poly = summary["family"].eq("probabilistic") & summary["similarity"].eq("poly")
+    assert summary["surrogate_outside_share"].notna().tolist() == poly.tolist()
+    assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
+    assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
+        "aligned": 1,
+        "pcme": 2,
+        "poly_domain": 2,
+        "poly_fixed": 2,
+    }
+
+
+def test_leaderboard_is_the_mean_of_the_summary_and_knows_the_baseline(finished):
+    summary = read_table(finished.folder / "results/summary.csv", "summary")
+    board = read_table(finished.folder / "results/leaderboard.csv", "leaderboard")
+    assert board["rsum"].is_monotonic_decreasing
+    for row in board.itertuples():
+        seeds = summary[(summary["model"] == row.model) & (summary["similarity"] == row.similarity)]
+        assert row.rsum == pytest.approx(seeds["rsum"].mean())
+        assert row.seeds == len(seeds)
+    baseline = board[board["model"] == "aligned"].iloc[0]
+    assert baseline["vs_baseline"] == "itself" and baseline["rsum_vs_baseline"] == 0
+    assert pd.isna(baseline["rsum_sd"])
+    assert "vs baseline (p)" in finished.output  # printed at the end
+
+
+def test_metrics_are_those_of_the_saved_similarity(finished):
+    run = finished.folder / SPACE / "runs/pcme/0"
+    manifest = read_table(finished.folder / "results/few/manifest.parquet", "manifest")
+    captions = read_table(finished.folder / "results/few/captions.parquet", "captions")
+    test = manifest.loc[manifest["split"] == "test", "item_id"].tolist()
+    names = captions[(captions["kind"] == "name") & captions["item_id"].isin(test)]
+    texts = list(dict.fromkeys(names["text"]))
+    positives = [tuple(names.loc[names["text"] == text, "item_id"]) for text in texts]
+    similarity = np.load(run / "mean.npy")
+    assert similarity.shape == (len(test), len(texts))
+    recorded = json.loads((run / "mean.metrics.json").read_text())["metrics"]
+    assert retrieval_metrics(similarity, test, positives) == pytest.approx(recorded)
+
+
+def test_a_runs_model_can_be_loaded_and_asked(finished):
+    model = load_model(finished.folder / SPACE / "runs/poly_domain/1")
+    import torch
+
+    with torch.inference_mode():
+        scores = model.similarity(
+            model.encode_items(torch.randn(3, 8)), model.encode_captions(torch.randn(4, 8))
+        )
+    assert scores.shape == (3, 4) and scores.isfinite().all()
+
+
+def test_features_have_the_documented_shapes_and_say_where_they_come_from(finished):
+    folder = finished.folder / SPACE / "features"
+    shapes = {"pooled": (1280,), "regions": (36, 1280), "frames": (1280,), "captions": (384,)}
+    for name, shape in shapes.items():
+        with h5py.File(folder / f"{name}.h5") as store:
+            assert store["features"].shape[1:] == shape
+            assert store.attrs["dataset"] == "few" and store.attrs["encoder"]
+            assert ("offsets" in store) == (name == "frames")
+
+
+def test_figures_and_curves_are_there(finished):
+    assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
+    assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
+    curves = sorted((finished.folder / SPACE / "runs").rglob("curve.pdf"))
+    assert len(curves) == 6  # three trained models, two seeds
+
+
+def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
+    assert finished.planned() == {}
+    assert not list((finished.folder / "results").rglob("*partial*"))
+
+
+def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited):
+    edited.config(models__pcme__tau=0.2)
+    assert finished.planned() == {
+        "train": 2,
+        "score": 6,
+        "evaluate": 6,
+        "measure": 3,
+        "plot_curve": 2,
+        "summarise": 1,
+        "compare": 1,
+        "plot_latency": 1,
+    }
+
+
+def test_a_teachers_setting_reruns_what_learns_from_it(finished, edited):
+    edited.config(teachers__domain__K=4)
+    planned = finished.planned()
+    assert planned["build_teacher"] == planned["fit_surrogate"] == planned["measure"] == 1
+    assert planned["train"] == planned["score"] == planned["certify"] == 2
+
+
+def test_a_library_module_reruns_the_stages_that_import_it(finished, edited):
+    module = "workflow/polymatch/evaluation/significance.py"
+    text = (finished.folder / module).read_text()
+    edited.write(module, text + "\n_EDITED = True\n")
+    assert finished.planned() == {"compare": 1, "plot_latency": 1}
+
+
+def test_a_comment_or_docstring_in_the_library_reruns_nothing(finished, edited):
+    module = "workflow/polymatch/training/loop.py"
+    text = (finished.folder / module).read_text()
+    edited.write(module, text.replace('"""The one loop', '"""(The) one loop') + "\n# a comment\n")
+    assert finished.planned() == {}
+
+
+def test_a_script_reruns_its_rule(finished, edited):
+    name = "workflow/scripts/plot_latency.py"
+    text = (finished.folder / name).read_text()
+    edited.write(name, text + "\nEDITED = True\n")
+    assert finished.planned() == {"plot_latency": 1}
+
+
+def test_a_caption_reruns_the_captions_side_but_no_picture(finished, edited):
+    name = "resources/few/captions.csv"
+    text = (finished.folder / name).read_text()
+    edited.write(name, text.replace(",name,en\n", " again,name,en\n", 1))
+    planned = finished.planned()
+    assert planned["prepare"] == planned["extract_captions"] == planned["align"] == 1
+
+
+def test_a_single_output_can_be_asked_for(finished):
+    target = f"{SPACE}/runs/pcme/0/closed.metrics.json"
+    (finished.folder / target).unlink()
+    assert finished.planned(target) == {"evaluate": 1}
+    done = finished.run(target)
+    assert done.returncode == 0, done.stdout
+    assert (finished.folder / target).exists()
+
+
+def test_an_unknown_model_in_a_target_is_answered_with_the_known_ones(finished):
+    done = finished.run("-n", f"{SPACE}/runs/pcm/0/mean.metrics.json")
+    assert done.returncode != 0
+    assert "unknown model 'pcm'; did you mean 'pcme'?" in done.stdout

@@ -1,0 +1,470 @@
+"""The teacher: pairs of Gaussians, the moments of their distance and their match probability.
+
+Where the pairs come from:
+
+- ``fixed``: unit embeddings as means and one log-variance for all (the published command).
+- ``pcme``: Gaussians as they are, means and log-variances given item by item.
+- ``domain``: Gaussians made up so as to cover what a trained head can reach.
+
+``domain`` has to serve heads whose log-variances mostly run to the lower bound, while a head that
+has just begun sits near log-variance 0, where logits reach hundreds below zero. Its density was
+chosen by the error and the rank correlation at trained heads: the level of each side's
+log-variances is uniform over the three units above the lower bound in four pairs of five and over
+all of the bounds in the fifth; dimensions spread around it, in 16 groups, by a normal of standard
+deviation 0 to 1; the squared distance of the means is uniform over 0 to 2.4 in four of five and
+over 0 to 4 in the fifth, so near (matched) and far pairs are both in; and each pair has weight
+1 / (1 + logit^2) in the fit, so that wide Gaussians do not dominate it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from polymatch.errors import DataError, NumericsError
+from polymatch.files import written_atomically
+from polymatch.surrogate.inversion import log_match_probability
+from polymatch.surrogate.moments import as_tensors, distance_moments, paired_distance_moments
+from polymatch.surrogate.polynomial import PolynomialSurrogate
+from polymatch.surrogate.probability import (
+    check_settings,
+    grouped_monte_carlo_logs,
+    isotropic_monte_carlo_logs,
+    log_probability_from_moments,
+    monte_carlo_logs,
+)
+from polymatch.surrogate.threads import one_thread
+
+SOURCES = ("fixed", "pcme", "domain")
+_COLUMNS = ("ed", "vd", "logit", "probability", "weight")
+_METADATA = b"polymatch.teacher"
+
+_CHUNK = 1 << 14
+# A matrix of all pairs, of which some are picked, is faster than gathering rows up to this ratio.
+_MATRIX_RATIO = 16
+# Pairs that share normal numbers in Monte Carlo: drawing them is most of its cost.
+_SHARED = 16
+_GROUPS = 16
+_NEAR_SHARE = 0.8
+_NEAR_LEVELS = 3.0
+_NEAR_SQUARE = 2.4
+_MOST_SQUARE = 4.0
+
+Logs = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """P points to fit: moments ``ed``, ``vd``, ``logit``, ``probability``, ``weight``, each [P]."""
+
+    ed: np.ndarray
+    vd: np.ndarray
+    logit: np.ndarray
+    probability: np.ndarray
+    weight: np.ndarray
+    metadata: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.ed)
+
+    def fit(self, degree: int, alpha: float = 1e-3, published: bool = False) -> PolynomialSurrogate:
+        """Fit a surrogate to this teacher (see :meth:`PolynomialSurrogate.fit`)."""
+        return PolynomialSurrogate.fit(
+            self.ed,
+            self.vd,
+            self.probability,
+            degree,
+            alpha,
+            published,
+            logit=self.logit,
+            weights=self.weight,
+            teacher=self.metadata,
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write Parquet, with the settings in its schema's metadata."""
+        table = pa.table({name: getattr(self, name) for name in _COLUMNS})
+        table = table.replace_schema_metadata({_METADATA: json.dumps(self.metadata).encode()})
+        with written_atomically(path) as partial:
+            pq.write_table(table, partial)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Teacher:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: the file is not such a table.
+        """
+        try:
+            table = pq.read_table(path)
+            metadata = json.loads((table.schema.metadata or {})[_METADATA])
+            columns = [table.column(name).to_numpy() for name in _COLUMNS]
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise DataError(f"{path}: not a saved teacher ({error}); build it again") from error
+        ed, vd, logit, probability, weight = columns
+        return cls(ed, vd, logit, probability, weight, metadata)
+
+
+def build_teacher(
+    mu_items: np.ndarray | Tensor,
+    mu_captions: np.ndarray | Tensor,
+    *,
+    source: str = "fixed",
+    pairs: int = 300_000,
+    estimator: str = "monte_carlo",
+    samples: int = 10,
+    scale: float = 0.1,
+    shift: float = 0.0,
+    log_variance: float | tuple[np.ndarray | Tensor, np.ndarray | Tensor] = -5.0,
+    bounds: tuple[float, float] = (-5.0, 2.0),
+    seed: int = 0,
+    matched: np.ndarray | None = None,
+    matched_share: float = 0.0,
+    nodes: int = 32,
+    progress: bool = True,
+) -> Teacher:
+    """Draw pairs, take their moments and estimate their match probabilities.
+
+    ``mu_items`` [N, D] and ``mu_captions`` [M, D] are embeddings (``fixed`` takes them to unit
+    length; of ``domain`` only D is used). ``log_variance`` is one number for ``fixed``, and
+    ``pcme`` needs the arrays ([N, D], [M, D]). ``bounds`` are the log-variances' in ``domain``.
+    ``estimator`` is a method of :func:`polymatch.surrogate.match_probability`. Pairs are random;
+    where ``matched`` [M] gives each caption's item, ``matched_share`` of them are matched pairs.
+    The same ``seed`` gives the same teacher.
+
+    Raises:
+        NumericsError: an unknown source or estimator, a number out of range, embeddings that do
+            not fit together, are not finite or (``fixed``) are zero.
+    """
+    check_settings(scale, shift, estimator, samples, nodes)
+    if source not in SOURCES:
+        raise NumericsError(f"teacher: source {source!r} is not one of {', '.join(SOURCES)}")
+    if pairs < 1:
+        raise NumericsError(f"teacher: pairs is {pairs}; it must be 1 or more")
+    if not bounds[0] < bounds[1]:
+        raise NumericsError(f"teacher: bounds {bounds} of the log-variance are not in order")
+    if not 0 <= matched_share <= 1 or (matched_share > 0 and matched is None):
+        raise NumericsError(
+            f"teacher: matched_share is {matched_share}; it must be in [0, 1], with `matched` given"
+        )
+    items, item_logvar, captions, caption_logvar = _gaussians(
+        mu_items, mu_captions, source, log_variance
+    )
+    rng = np.random.default_rng(seed)
+    estimate = _Estimate(
+        estimator, samples, nodes, scale, shift, torch.Generator().manual_seed(seed), progress
+    )
+    width = items.shape[1]
+    with one_thread():
+        if source == "domain":
+            ed, vd, logs = _domain(width, pairs, bounds, rng, estimate)
+        else:
+            rows, columns = _draw(len(items), len(captions), pairs, rng, matched, matched_share)
+            if isinstance(log_variance, tuple):
+                sides = (items, item_logvar, captions, caption_logvar)
+                ed, vd, logs = _general(sides, rows, columns, estimate)
+            else:
+                square = _squared_distances(items, captions, rows, columns)
+                ed, vd, logs = _isotropic(square, width, float(log_variance), estimate)
+    logit = (logs[0] - logs[1]).numpy()
+    weight = np.ones(pairs)
+    if source == "domain":
+        weight = 1 / (1 + logit**2)
+        weight /= weight.mean()
+    metadata = {
+        "source": source,
+        "estimator": estimator,
+        "samples": samples if estimator == "monte_carlo" else None,
+        "scale": float(scale),
+        "shift": float(shift),
+        "log_variance": float(log_variance) if isinstance(log_variance, float | int) else None,
+        "bounds": list(map(float, bounds)) if source == "domain" else None,
+        "matched_share": float(matched_share),
+        "pairs": int(pairs),
+        "seed": int(seed),
+        "width": int(width),
+    }
+    return Teacher(ed.numpy(), vd.numpy(), logit, logs[0].exp().numpy(), weight, metadata)
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """An estimator with its settings; ``chunks`` runs it over the pairs and shows how far it is."""
+
+    method: str
+    samples: int
+    nodes: int
+    scale: float
+    shift: float
+    generator: torch.Generator
+    progress: bool
+
+    def from_moments(self, ed: Tensor, vd: Tensor, width: int) -> Logs:
+        return log_probability_from_moments(
+            ed, vd, width, self.scale, self.shift, self.method, self.nodes
+        )
+
+    def from_groups(self, variance: Tensor, square: Tensor, counts: Tensor) -> Logs:
+        return log_match_probability(variance, square, counts, self.scale, self.shift)
+
+    def chunks(self, pairs: int, estimate: Callable[[slice], Logs]) -> Logs:
+        p = torch.empty(pairs, dtype=torch.float64)
+        q = torch.empty_like(p)
+        with tqdm(
+            total=pairs,
+            desc=f"teacher ({self.method})",
+            unit="pair",
+            mininterval=5,
+            disable=not self.progress,
+        ) as bar:
+            for start in range(0, pairs, _CHUNK):
+                block = slice(start, min(pairs, start + _CHUNK))
+                p[block], q[block] = estimate(block)
+                bar.update(block.stop - block.start)
+        return p, q
+
+
+def _gaussians(
+    mu_items: np.ndarray | Tensor,
+    mu_captions: np.ndarray | Tensor,
+    source: str,
+    log_variance: float | tuple[np.ndarray | Tensor, np.ndarray | Tensor],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Check and return means and, for ``pcme``, log-variances (else the means stand in)."""
+    if isinstance(log_variance, tuple):
+        if source != "pcme":
+            raise NumericsError(f"teacher: source {source!r} takes one log_variance, not arrays")
+        both = as_tensors(mu_items, log_variance[0], mu_captions, log_variance[1])
+    else:
+        if source == "pcme":
+            raise NumericsError("teacher: source 'pcme' needs log_variance as two arrays")
+        if not np.isfinite(log_variance):
+            raise NumericsError(f"teacher: log_variance is {log_variance}; it must be finite")
+        both = as_tensors(mu_items, mu_items, mu_captions, mu_captions)
+    items, item_logvar, captions, caption_logvar = (tensor.detach().cpu() for tensor in both)
+    for name, values in (("items", items), ("captions", captions)):
+        if source != "domain" and not len(values):
+            raise NumericsError(f"teacher: there are no {name}")
+    for name, values in (
+        ("items", items),
+        ("captions", captions),
+        ("items' log-variances", item_logvar),
+        ("captions' log-variances", caption_logvar),
+    ):
+        bad = ~torch.isfinite(values).all(1)
+        if bool(bad.any()):
+            row = int(bad.nonzero()[0, 0])
+            raise NumericsError(f"teacher: row {row} of the {name} is not finite")
+    if source == "fixed":
+        items, captions = _unit(items, "items"), _unit(captions, "captions")
+    return items, item_logvar, captions, caption_logvar
+
+
+def _unit(means: Tensor, name: str) -> Tensor:
+    norm = means.norm(dim=1, keepdim=True)
+    if bool((norm == 0).any()):
+        row = int((norm[:, 0] == 0).nonzero()[0, 0])
+        raise NumericsError(f"teacher: row {row} of the {name} is zero and has no direction")
+    return means / norm
+
+
+def _draw(
+    items: int,
+    captions: int,
+    pairs: int,
+    rng: np.random.Generator,
+    matched: np.ndarray | None,
+    matched_share: float,
+) -> tuple[Tensor, Tensor]:
+    rows = rng.integers(0, items, pairs)
+    columns = rng.integers(0, captions, pairs)
+    if matched is not None and matched_share > 0:
+        matched = np.asarray(matched)
+        if matched.shape != (captions,) or matched.min() < 0 or matched.max() >= items:
+            raise NumericsError(
+                f"teacher: `matched` must give one of {items} items for each of {captions} captions"
+            )
+        chosen = rng.random(pairs) < matched_share
+        rows[chosen] = matched[columns[chosen]]
+    return torch.from_numpy(rows), torch.from_numpy(columns)
+
+
+def _squared_distances(items: Tensor, captions: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """|mu_a - mu_b|^2 of unit means, [P]; from a matrix of all pairs where that is less work."""
+    pairs = len(rows)
+    product = torch.empty(pairs, dtype=torch.float64)
+    if len(items) * len(captions) <= _MATRIX_RATIO * pairs:
+        # Rows of the matrix in blocks: the pairs of each block are picked as it is made.
+        order = torch.argsort(rows)
+        wide = captions.double()
+        step = max(1, (1 << 22) // len(captions))
+        bounds = torch.searchsorted(rows[order], torch.arange(0, len(items) + step, step))
+        for block, start in enumerate(range(0, len(items), step)):
+            here = order[bounds[block] : bounds[block + 1]]
+            matrix = items[start : start + step].double() @ wide.T
+            product[here] = matrix[rows[here] - start, columns[here]]
+    else:
+        step = max(1, (1 << 18) // items.shape[1])
+        for start in range(0, pairs, step):
+            some = slice(start, start + step)
+            gathered = items.index_select(0, rows[some])
+            gathered *= captions.index_select(0, columns[some])
+            product[some] = gathered.sum(1, dtype=torch.float64)
+    norms = items.double().square().sum(1)[rows] + captions.double().square().sum(1)[columns]
+    return (norms - 2 * product).clamp(min=0)
+
+
+def _isotropic(
+    square: Tensor, width: int, log_variance: float, estimate: _Estimate
+) -> tuple[Tensor, Tensor, Logs]:
+    variance = 2 * float(np.exp(log_variance))
+    ed = square / width + variance
+    vd = (2 * width * variance**2 + 4 * variance * square) / width**2
+    deviation = torch.full((1,), float(np.exp(0.5 * log_variance)))
+
+    def labels(block: slice) -> Logs:
+        if estimate.method == "exact":
+            part = square[block, None]
+            count = torch.full((1,), float(width), dtype=torch.float64)
+            return estimate.from_groups(torch.full_like(part, variance), part, count)
+        if estimate.method == "monte_carlo":
+            distance = square[block].sqrt().float()
+            side = deviation.expand(len(distance))
+            return isotropic_monte_carlo_logs(
+                distance,
+                width,
+                side,
+                side,
+                estimate.scale,
+                estimate.shift,
+                estimate.samples,
+                estimate.generator,
+            )
+        return estimate.from_moments(ed[block], vd[block], width)
+
+    return ed, vd, estimate.chunks(len(square), labels)
+
+
+def _general(
+    gaussians: tuple[Tensor, Tensor, Tensor, Tensor],
+    rows: Tensor,
+    columns: Tensor,
+    estimate: _Estimate,
+) -> tuple[Tensor, Tensor, Logs]:
+    items, item_logvar, captions, caption_logvar = gaussians
+    pairs, width = len(rows), items.shape[1]
+    moments = torch.empty((2, pairs), dtype=torch.float64)
+    if len(items) * len(captions) <= pairs:
+        order = torch.argsort(rows)
+        step = max(1, (1 << 20) // len(captions))
+        bounds = torch.searchsorted(rows[order], torch.arange(0, len(items) + step, step))
+        for block, start in enumerate(range(0, len(items), step)):
+            here = order[bounds[block] : bounds[block + 1]]
+            part = slice(start, start + step)
+            matrices = distance_moments(items[part], item_logvar[part], captions, caption_logvar)
+            for moment, matrix in zip(moments, matrices, strict=True):
+                moment[here] = matrix[rows[here] - start, columns[here]]
+    else:
+        step = max(1, (1 << 20) // width)
+        for start in range(0, pairs, step):
+            i, j = rows[start : start + step], columns[start : start + step]
+            part_moments = paired_distance_moments(
+                items[i], item_logvar[i], captions[j], caption_logvar[j]
+            )
+            moments[:, start : start + step] = torch.stack(part_moments)
+
+    deviation_a, deviation_b = (0.5 * item_logvar).exp(), (0.5 * caption_logvar).exp()
+
+    def labels(block: slice) -> Logs:
+        if estimate.method in ("gauss_hermite", "gamma"):
+            return estimate.from_moments(moments[0, block], moments[1, block], width)
+        parts = []
+        step = _SHARED * max(1, (1 << 20) // (_SHARED * width))
+        for start in range(block.start, block.stop, step):
+            i = rows[start : min(block.stop, start + step)]
+            j = columns[start : min(block.stop, start + step)]
+            difference = items.index_select(0, i) - captions.index_select(0, j)
+            if estimate.method == "exact":
+                variance = item_logvar[i].double().exp() + caption_logvar[j].double().exp()
+                one = torch.ones(1, dtype=torch.float64)
+                parts.append(estimate.from_groups(variance, difference.double().square(), one))
+            else:
+                parts.append(
+                    monte_carlo_logs(
+                        difference,
+                        deviation_a.index_select(0, i),
+                        deviation_b.index_select(0, j),
+                        estimate.scale,
+                        estimate.shift,
+                        estimate.samples,
+                        estimate.generator,
+                        _SHARED,
+                    )
+                )
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+    return moments[0], moments[1], estimate.chunks(pairs, labels)
+
+
+def _domain(
+    width: int,
+    pairs: int,
+    bounds: tuple[float, float],
+    rng: np.random.Generator,
+    estimate: _Estimate,
+) -> tuple[Tensor, Tensor, Logs]:
+    groups = min(_GROUPS, width)
+    counts = np.full(groups, width // groups)
+    counts[: width % groups] += 1
+    variance_a = _domain_variances(pairs, groups, bounds, rng)
+    variance_b = _domain_variances(pairs, groups, bounds, rng)
+    near = rng.random(pairs) < _NEAR_SHARE
+    square = rng.uniform(0, np.where(near, _NEAR_SQUARE, _MOST_SQUARE))
+    # Groups share the distance in proportion to their size, give or take half of it.
+    shares = rng.gamma(4 * counts * groups / width, size=(pairs, groups))
+    squares = square[:, None] * shares / shares.sum(1, keepdims=True)
+    variance = variance_a + variance_b
+    ed = torch.from_numpy((squares.sum(1) + variance @ counts) / width)
+    second = 2 * (variance**2) @ counts + 4 * (squares * variance).sum(1)
+    vd = torch.from_numpy(second / width**2)
+    multiplicity = torch.from_numpy(counts.astype(np.float64))
+
+    def labels(block: slice) -> Logs:
+        if estimate.method == "exact":
+            parts = torch.from_numpy(variance[block]), torch.from_numpy(squares[block])
+            return estimate.from_groups(*parts, multiplicity)
+        if estimate.method == "monte_carlo":
+            return grouped_monte_carlo_logs(
+                torch.from_numpy(squares[block]),
+                torch.from_numpy(variance_a[block]),
+                torch.from_numpy(variance_b[block]),
+                multiplicity,
+                estimate.scale,
+                estimate.shift,
+                estimate.samples,
+                estimate.generator,
+                _SHARED,
+            )
+        return estimate.from_moments(ed[block], vd[block], width)
+
+    return ed, vd, estimate.chunks(pairs, labels)
+
+
+def _domain_variances(
+    pairs: int, groups: int, bounds: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
+    low, high = bounds
+    near = rng.random(pairs) < _NEAR_SHARE
+    level = rng.uniform(low, np.where(near, min(high, low + _NEAR_LEVELS), high))
+    spread = rng.random(pairs)[:, None] * rng.normal(size=(pairs, groups))
+    return np.exp(np.clip(level[:, None] + spread, low, high))
