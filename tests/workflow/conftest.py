@@ -40,7 +40,17 @@ CONFIG = {
             "degree": 3,
             "hidden": 16,
             "training": {"epochs": 2, "batch_size": 8},
-            "grid": {"teacher": ["fixed", "domain"]},
+            "grid": {"teacher": ["domain"]},
+        },
+        "poly_fixed": {
+            "family": "probabilistic",
+            "loss": "poly",
+            "similarities": ["poly"],
+            "teacher": "fixed",
+            "published": True,
+            "degree": 3,
+            "hidden": 16,
+            "training": {"epochs": 2, "batch_size": 8},
         },
     },
 }

@@ -25,7 +25,7 @@ rule summarise:
     output:
         report(
             "results/summary.csv",
-            caption="../captions/summary.rst",
+            caption="../report/summary.rst",
             category="Tables",
         ),
     log:
@@ -56,7 +56,7 @@ rule compare:
     output:
         report(
             "results/leaderboard.csv",
-            caption="../captions/leaderboard.rst",
+            caption="../report/leaderboard.rst",
             category="Tables",
         ),
     log:
@@ -85,7 +85,7 @@ rule plot_latency:
     output:
         report(
             "results/figures/r1_latency.pdf",
-            caption="../captions/r1_latency.rst",
+            caption="../report/r1_latency.rst",
             category="Figures",
         ),
         "results/figures/r1_latency.png",
@@ -112,7 +112,7 @@ rule plot_curve:
     output:
         report(
             f"{RUN}/curve.pdf",
-            caption="../captions/curve.rst",
+            caption="../report/curve.rst",
             category="Training curves",
             labels={"model": "{model}", "seed": "{seed}"},
         ),

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# e^-28: what is left out of the sum, relative to the result.
-_DIGITS = 28.0
+# e^-30: what is left out of the sum, relative to the result.
+_DIGITS = 30.0
 _HALVINGS = 8
 _SIZE = 1 << 14
 

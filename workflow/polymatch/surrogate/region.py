@@ -2,7 +2,8 @@
 
 A polynomial says nothing outside of the points that it saw. The published teacher (one
 log-variance) puts all its points on a line, since vd is then linear in ed; the hull of such points
-is that segment, and whatever leaves it by more than the rounding of float32 inputs is outside.
+is that segment. A point counts as outside if it leaves the region by more than a ten-thousandth of
+the points' standard deviation.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from torch import Tensor
 
 from polymatch.errors import NumericsError
 
-# In units of the points' standard deviation: what rounding of float32 inputs moves a point by.
-_TOLERANCE = 1e-5
+# In units of the points' standard deviation: more than rounding of float32 inputs moves a point by,
+# less than a polynomial notices.
+_TOLERANCE = 1e-4
 _MOST_VERTICES = 256
 
 
@@ -97,16 +99,22 @@ def _hull(points: np.ndarray) -> np.ndarray:
         vertices = points[ConvexHull(points).vertices]
     except QhullError as error:
         raise NumericsError(f"region: no hull of {len(points)} points: {error}") from error
-    if len(vertices) > _MOST_VERTICES:
-        vertices = vertices[_extremes(vertices, _MOST_VERTICES)]
+    tolerance = _TOLERANCE / 10
+    while len(vertices) > _MOST_VERTICES:
+        vertices = _thinned(vertices, tolerance)
+        tolerance *= 2
     return vertices
 
 
-def _extremes(points: np.ndarray, directions: int) -> np.ndarray:
-    """Indices of the points that lie furthest in evenly spread directions, in hull order."""
-    angles = np.linspace(-np.pi, np.pi, directions, endpoint=False)
-    furthest = [int((points @ (np.cos(a), np.sin(a))).argmax()) for a in angles]
-    return np.array(list(dict.fromkeys(furthest)))
+def _thinned(vertices: np.ndarray, tolerance: float) -> np.ndarray:
+    """Drop vertices that lie within ``tolerance`` of the line between their neighbours."""
+    kept = [vertices[0]]
+    for vertex, following in zip(vertices[1:], np.roll(vertices, -2, axis=0), strict=False):
+        chord, offset = following - kept[-1], vertex - kept[-1]
+        height = abs(chord[0] * offset[1] - chord[1] * offset[0]) / np.linalg.norm(chord)
+        if height > tolerance:
+            kept.append(vertex)
+    return np.array(kept)
 
 
 def _as_numpy(values: np.ndarray | Tensor) -> np.ndarray:

@@ -23,6 +23,7 @@ from polymatch.surrogate.moments import (
     distance_moments,
     elementwise_block,
     item_factors,
+    large_empty,
     rest_product,
     wants_gradient,
 )
@@ -103,19 +104,24 @@ def similarity_of_factors(
         raise NumericsError(f"similarity: block is {block}; it must be 1 or more")
     wide = items.variance.dtype
     shape = (len(items), len(captions))
-    out = torch.empty(shape, dtype=wide, device=items.spread.device)
+    out = large_empty(shape, wide, items.spread.device)
     if not out.numel():
         return out
     with torch.no_grad(), torch.autocast(out.device.type, enabled=False):
         tile = _Tile(surrogate, items.width)
         means_dtype, spread_dtype = tile.product_dtypes(items, captions)
+        buffers = [
+            large_empty((min(block, shape[0]) * min(block, shape[1]),), dtype, out.device)
+            for dtype in (means_dtype, spread_dtype)
+        ]
         for row in range(0, len(items), block):
             part = items[row : row + block].to(means_dtype, spread_dtype)
             for column in range(0, len(captions), block):
                 other = captions[column : column + block].to(means_dtype, spread_dtype)
-                product = part.means @ other.means.T
-                rest = rest_product(part, other)
                 target = out[row : row + block, column : column + block]
+                product, rest = (buffer[: target.numel()].view(target.shape) for buffer in buffers)
+                torch.mm(part.means, other.means.T, out=product)
+                rest_product(part, other, out=rest)
                 tile.write_logits(target, part, other, product, rest)
     return out
 

@@ -8,12 +8,15 @@ Where the pairs come from:
 
 ``domain`` has to serve heads whose log-variances mostly run to the lower bound, while a head that
 has just begun sits near log-variance 0, where logits reach hundreds below zero. Its density was
-chosen by the error and the rank correlation at trained heads: the level of each side's
-log-variances is uniform over the three units above the lower bound in four pairs of five and over
-all of the bounds in the fifth; dimensions spread around it, in 16 groups, by a normal of standard
-deviation 0 to 1; the squared distance of the means is uniform over 0 to 2.4 in four of five and
-over 0 to 4 in the fifth, so near (matched) and far pairs are both in; and each pair has weight
-1 / (1 + logit^2) in the fit, so that wide Gaussians do not dominate it.
+chosen by the error and the rank correlation at trained heads:
+
+- the level of each side's log-variances is uniform over the three units above the lower bound in
+  four pairs of five, and over all of the bounds in the fifth;
+- dimensions spread around their levels, in 16 groups, by a normal of standard deviation 0 to 1, and
+  not at all in one pair of five (equal variances are the edge of what (ed, vd) can be);
+- the squared distance of the means is uniform over 0 to 2.4 in four of five and over 0 to 4 in the
+  fifth, so near (matched) and far pairs are both in;
+- each pair has weight 1 / (1 + logit^2) in the fit, so that wide Gaussians do not dominate it.
 """
 
 from __future__ import annotations
@@ -56,6 +59,7 @@ _MATRIX_RATIO = 16
 _SHARED = 16
 _GROUPS = 16
 _NEAR_SHARE = 0.8
+_EVEN_SHARE = 0.2
 _NEAR_LEVELS = 3.0
 _NEAR_SQUARE = 2.4
 _MOST_SQUARE = 4.0
@@ -187,7 +191,7 @@ def build_teacher(
         "samples": samples if estimator == "monte_carlo" else None,
         "scale": float(scale),
         "shift": float(shift),
-        "log_variance": float(log_variance) if isinstance(log_variance, float | int) else None,
+        "log_variance": None if isinstance(log_variance, tuple) else float(log_variance),
         "bounds": list(map(float, bounds)) if source == "domain" else None,
         "matched_share": float(matched_share),
         "pairs": int(pairs),
@@ -426,8 +430,9 @@ def _domain(
     groups = min(_GROUPS, width)
     counts = np.full(groups, width // groups)
     counts[: width % groups] += 1
-    variance_a = _domain_variances(pairs, groups, bounds, rng)
-    variance_b = _domain_variances(pairs, groups, bounds, rng)
+    spread = rng.random(pairs) * (rng.random(pairs) >= _EVEN_SHARE)
+    variance_a = _domain_variances(spread, groups, bounds, rng)
+    variance_b = _domain_variances(spread, groups, bounds, rng)
     near = rng.random(pairs) < _NEAR_SHARE
     square = rng.uniform(0, np.where(near, _NEAR_SQUARE, _MOST_SQUARE))
     # Groups share the distance in proportion to their size, give or take half of it.
@@ -461,10 +466,11 @@ def _domain(
 
 
 def _domain_variances(
-    pairs: int, groups: int, bounds: tuple[float, float], rng: np.random.Generator
+    spread: np.ndarray, groups: int, bounds: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
     low, high = bounds
+    pairs = len(spread)
     near = rng.random(pairs) < _NEAR_SHARE
     level = rng.uniform(low, np.where(near, min(high, low + _NEAR_LEVELS), high))
-    spread = rng.random(pairs)[:, None] * rng.normal(size=(pairs, groups))
-    return np.exp(np.clip(level[:, None] + spread, low, high))
+    around = spread[:, None] * rng.normal(size=(pairs, groups))
+    return np.exp(np.clip(level[:, None] + around, low, high))
