@@ -27,6 +27,8 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 results: setup ## run the main job on the embedded data set: results/summary.csv and the rest
 	@echo "== Running the workflow on $(CORES) cores; every output goes to results/"
 	$(SNAKEMAKE)
+	@echo "== The leaderboard (results/leaderboard.csv); every run is in results/summary.csv"
+	@python workflow/scripts/show_leaderboard.py results/leaderboard.csv
 
 test: setup ## run all tests (parallel over the cores)
 	@echo "== Running the tests on $(CORES) cores"

@@ -1,6 +1,8 @@
 """The house: a room imports only from the rooms above it, and the library knows no Snakemake."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,11 @@ def test_a_room_imports_only_from_rooms_above_it(path):
 
 def test_every_room_is_listed():
     assert sorted(ROOMS) == sorted(p.parent.name for p in LIBRARY.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("script", ["prepare", "evaluate", "summarise", "compare", "plot_curve"])
+def test_stages_without_a_network_do_not_pay_for_torch(script):
+    """Importing torch takes seconds, and the tables are made by dozens of short jobs."""
+    code = f"import sys; sys.argv = ['x']; import {script}; assert 'torch' not in sys.modules"
+    scripts = LIBRARY.parents[1] / "workflow/scripts"
+    subprocess.run([sys.executable, "-c", code], cwd=scripts, check=True)

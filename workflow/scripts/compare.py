@@ -1,4 +1,4 @@
-"""Write leaderboard.csv: models over their seeds, tested against the baseline and the best."""
+"""Write and print the leaderboard: models over their seeds, tested against baseline and best."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 import arguments  # noqa: F401  (makes the library importable)
 from polymatch.data.tables import read_table, write_table
 from polymatch.errors import one_line_errors
-from polymatch.reporting.leaderboard import leaderboard
+from polymatch.reporting.leaderboard import as_text, leaderboard
 from polymatch.settings.config import load_config
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     config = load_config(json.loads(given.config))
     board = leaderboard(config, given.space, read_table(given.summary, "summary"))
     write_table(board, given.out, "leaderboard")
+    print(as_text(board))
 
 
 if __name__ == "__main__":

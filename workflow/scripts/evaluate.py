@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from arguments import add_tables, parser, section
 from polymatch.data.splits import SplitReader
@@ -23,11 +22,12 @@ def main() -> None:
     args.add_argument("--metrics", type=Path, required=True, help="JSON to write")
     args.add_argument("--ranks", type=Path, required=True, help="Parquet to write")
     given = args.parse_args()
-    torch.set_num_threads(given.threads)
     data, evaluation = given.data, given.evaluation
     splits = SplitReader.open(data, given.manifest, given.captions, given.items, Path())
     items, queries = splits.gallery("test", data.test_captions)
-    ranks = retrieval_ranks(np.load(given.similarity), items, queries.positives)
+    ranks = retrieval_ranks(
+        np.load(given.similarity), items, queries.positives, threads=given.threads
+    )
     intervals = bootstrap_intervals(ranks, resamples=evaluation.resamples, seed=evaluation.seed)
     ranks.save(given.ranks)
     record = {"metrics": metrics_of(ranks), "intervals": intervals}

@@ -13,15 +13,19 @@ than a typed boolean sum.
 
 from __future__ import annotations
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 
 from polymatch.errors import DataError, NumericsError
+
+if TYPE_CHECKING:
+    import torch
 
 Similarity: TypeAlias = "np.ndarray | torch.Tensor"
 
@@ -69,9 +73,24 @@ def sorted_thresholds(
     return Thresholds(start, value[order], n_candidates)
 
 
+def is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    """Whether ``value`` is a torch tensor, without importing torch: that takes seconds, and there
+    is no tensor where nobody has imported it."""
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(value, loaded.Tensor)
+
+
+def default_threads() -> int:
+    """Torch's number of threads where torch is in use, else that of the cores."""
+    loaded = sys.modules.get("torch")
+    return (os.cpu_count() or 1) if loaded is None else int(loaded.get_num_threads())
+
+
 def pair_values(similarity: Similarity, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Similarities [P] at (rows, columns), in the float type in which blocks are compared."""
-    if isinstance(similarity, torch.Tensor):
+    if is_tensor(similarity):
+        import torch
+
         index = (
             torch.from_numpy(rows).to(similarity.device),
             torch.from_numpy(columns).to(similarity.device),
@@ -237,13 +256,15 @@ def _counts(counts: np.ndarray) -> Counts:
 
 
 def _is_column_major(similarity: Any) -> bool:
-    strides = similarity.stride() if isinstance(similarity, torch.Tensor) else similarity.strides
+    strides = similarity.stride() if is_tensor(similarity) else similarity.strides
     return bool(strides[0] < strides[1])
 
 
 def _comparable(block: Any) -> np.ndarray:
     """NumPy float32 or float64 of a block; narrower floats widen without loss."""
-    if isinstance(block, torch.Tensor):
+    if is_tensor(block):
+        import torch
+
         block = block.detach().cpu()
         if block.dtype not in (torch.float32, torch.float64):
             block = block.to(torch.float32 if block.is_floating_point() else torch.float64)

@@ -22,7 +22,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from polymatch.errors import DataError
 from polymatch.evaluation.counting import (
@@ -30,6 +29,8 @@ from polymatch.evaluation.counting import (
     Similarity,
     Thresholds,
     count_candidates,
+    default_threads,
+    is_tensor,
     pair_values,
     sorted_thresholds,
 )
@@ -188,7 +189,7 @@ def retrieval_ranks(
         caption_ids: [M] ids of the columns; their positions if not given.
         allow_unmatched: leave out captions whose items are not in the gallery and items without
             captions, as queries. They still compete as candidates.
-        threads: CPU threads; torch's number if not given.
+        threads: CPU threads; torch's number where torch is loaded, else all, if not given.
 
     Raises:
         DataError: shapes and ids contradict each other, ids repeat, or a query has no positive.
@@ -200,7 +201,7 @@ def retrieval_ranks(
     >>> ranks.hits("t2v", 1)
     array([1. , 0.5])
     """
-    if not isinstance(similarity, torch.Tensor):
+    if not is_tensor(similarity):
         similarity = np.asarray(similarity)
     items, captions = _listed(item_ids), _listed(caption_item_ids)
     names = list(range(len(captions))) if caption_ids is None else _listed(caption_ids)
@@ -217,7 +218,7 @@ def retrieval_ranks(
             "of the matrix or pass allow_unmatched=True"
         )
     item_counts, caption_counts = count_candidates(
-        similarity, by_item, by_caption, threads=threads or torch.get_num_threads()
+        similarity, by_item, by_caption, threads=threads or default_threads()
     )
     first_item = np.full(len(captions), -1)
     first_item[columns[::-1]] = rows[::-1]  # the first one named is written last
@@ -337,7 +338,7 @@ def _check_shapes(similarity: Similarity, items: list, captions: list, names: li
 
 
 def _listed(ids: Iterable[Any]) -> list:
-    return ids.tolist() if isinstance(ids, (np.ndarray, torch.Tensor)) else list(ids)
+    return ids.tolist() if isinstance(ids, np.ndarray) or is_tensor(ids) else list(ids)
 
 
 def _object_array(ids: list) -> np.ndarray:

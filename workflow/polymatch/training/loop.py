@@ -121,10 +121,10 @@ def _one_epoch(
         parts["loss"].backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         if not norm.isfinite():
-            # Clipping by an infinite norm would set every gradient to zero, and nothing would train.
+            # Clipping by an infinite norm would set every gradient to zero: nothing would train.
             raise NumericsError(
-                f"the gradient is not finite in epoch {epoch} (loss {float(parts['loss']):g}); lower "
-                "`training.lr`, raise `tau`, or take a teacher that covers where the head is"
+                f"the gradient is not finite in epoch {epoch} (loss {float(parts['loss']):g}); "
+                "lower `training.lr`, raise `tau`, or take a teacher that covers where the head is"
             )
         optimiser.step()
         for name, part in parts.items():
