@@ -32,7 +32,7 @@ results: setup ## run the main job on the embedded data set: results/summary.csv
 
 test: setup ## run all tests (parallel over the cores)
 	@echo "== Running the tests on $(CORES) cores"
-	pytest -n $(CORES) --dist worksteal
+	pytest -n $(CORES) --dist loadgroup
 
 check: setup ## format, lint and types: what CI checks beside the tests
 	@echo "== Checking format, lint and types"

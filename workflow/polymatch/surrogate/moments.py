@@ -302,15 +302,15 @@ def _fill_rows(spread: Tensor, constants: Tensor, mu: Tensor, logvar: Tensor, si
     """Write what :func:`_factor_rows` returns: the same in fewer and narrower passes."""
     first, second, third = spread.view(len(mu), 3, -1).unbind(1)
     rest, square = (first, second) if side == "items" else (second, first)
+    # Widened and narrowed by copies: arithmetic of mixed precision is several times slower.
     wide = logvar.to(constants.dtype, copy=True).exp_()
     variance = torch.mean(wide, 1, keepdim=True)
-    torch.sub(wide, variance, out=rest)
+    constants[1] = variance[:, 0]
+    rest.copy_(wide.sub_(variance))
     torch.mul(mu, mu, out=square)
     torch.mul(mu, rest, out=third)
-    constants[0] = square.sum(1, dtype=constants.dtype)
-    constants[1] = variance[:, 0]
-    own = torch.add(square, rest, alpha=0.5).mul_(rest)
-    constants[2] = own.sum(1, dtype=constants.dtype)
+    constants[0] = wide.copy_(square).sum(1)
+    constants[2] = wide.copy_(torch.add(square, rest, alpha=0.5).mul_(rest)).sum(1)
     if side == "captions":
         square += rest
 

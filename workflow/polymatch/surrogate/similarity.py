@@ -111,10 +111,14 @@ def similarity_of_factors(
     with torch.no_grad(), torch.autocast(out.device.type, enabled=False):
         tile = _Tile(surrogate, items.width)
         means_dtype, spread_dtype = tile.product_dtypes(items, captions)
-        buffers = [
-            large_empty((min(block, shape[0]) * min(block, shape[1]),), dtype, out.device)
-            for dtype in (means_dtype, spread_dtype)
-        ]
+        # One piece for both products: from 4 MB on it comes in huge pages.
+        most = min(block, shape[0]) * min(block, shape[1])
+        size = most * means_dtype.itemsize
+        memory = large_empty((2 * most,), wide, out.device).view(torch.uint8)
+        buffers = (
+            memory[:size].view(means_dtype),
+            memory[size : size + most * spread_dtype.itemsize].view(spread_dtype),
+        )
         for row in range(0, len(items), block):
             part = items[row : row + block].to(means_dtype, spread_dtype)
             for column in range(0, len(captions), block):
@@ -165,10 +169,11 @@ class _Tile:
         for start in range(0, len(out), step):
             rows = slice(start, start + step)
             x, y, s, t = (buffer[: len(out[rows])] for buffer in scratch)
-            torch.add(row_x[rows], product[rows], alpha=-2, out=x).add_(column_x)
+            # Widened by copies: arithmetic of mixed precision is several times slower.
+            torch.add(row_x[rows], x.copy_(product[rows]), alpha=-2, out=x).add_(column_x)
             torch.add(row_s[rows], captions.variance, out=s)
             torch.add(x, s, alpha=-half, out=t)
-            torch.add(rest[rows], row_y[rows], out=y).add_(column_y)
+            y.copy_(rest[rows]).add_(row_y[rows]).add_(column_y)
             torch.addcmul(y, s, t, out=y)
             horner_into(out[rows], self.table, x, y, t)
 
