@@ -69,7 +69,7 @@ def test_bad_data_stops_the_rule_with_one_line(fresh):
     picture.write_bytes(content[:50])
     fails(f"{first[0]!r}")
     edit(items, lambda lines: [*lines, lines[-1]])
-    fails("twice")
+    fails("is there already in row")
     edit(captions, lambda lines: [*lines, f"new.name.9,{first[0]},  ,name,en"])
     fails("new.name.9")
     edit(captions, lambda lines: [*lines, "new.name.9,nobody,a ghost,name,en"])

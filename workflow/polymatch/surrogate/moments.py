@@ -214,7 +214,7 @@ def elementwise_block(device: torch.device) -> int:
     On a CPU the few arrays of a chain then stay in each core's cache; elsewhere a block is large
     enough to occupy the device.
     """
-    return torch.get_num_threads() << 15 if device.type == "cpu" else 1 << 22
+    return torch.get_num_threads() << 16 if device.type == "cpu" else 1 << 22
 
 
 def large_empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

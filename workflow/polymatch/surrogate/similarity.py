@@ -34,7 +34,7 @@ _LOGIT_ERROR = 5e-7
 # Largest error seen of a float32 product of width 256 to 4096, relative to the rows' norms.
 _MEAN_PRODUCT_ERROR = 1.5e-6
 _SPREAD_PRODUCT_ERROR = 3e-7
-_PROBES = 12
+_PROBES = 8
 
 
 @overload
