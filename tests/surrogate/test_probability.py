@@ -15,7 +15,8 @@ from polymatch.surrogate import (
     paired_distance_moments,
 )
 from polymatch.surrogate.inversion import log_match_probability
-from polymatch.surrogate.probability import METHODS, grouped_monte_carlo_logs, monte_carlo_logs
+from polymatch.surrogate.monte_carlo import grouped_monte_carlo_logs, monte_carlo_logs
+from polymatch.surrogate.probability import METHODS
 
 
 def gaussians(pairs, dim, level=-3.0, spread=0.5, seed=0):
