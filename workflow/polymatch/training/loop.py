@@ -122,8 +122,9 @@ def _one_epoch(
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         if not norm.isfinite():
             # Clipping by an infinite norm would set every gradient to zero: nothing would train.
+            loss = float(parts["loss"].detach())
             raise NumericsError(
-                f"the gradient is not finite in epoch {epoch} (loss {float(parts['loss']):g}); "
+                f"the gradient is not finite in epoch {epoch} (loss {loss:g}); "
                 "lower `training.lr`, raise `tau`, or take a teacher that covers where the head is"
             )
         optimiser.step()
