@@ -15,7 +15,7 @@ if not workflow.overwrite_configfiles:
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from polymatch.errors import ConfigError, one_line_errors
+from polymatch.errors import one_line_errors
 from polymatch.settings.config import load_config
 
 with one_line_errors():

@@ -66,7 +66,8 @@ class Checkout:
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def command(self, *arguments):
-        return [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
+        cores = [] if "--report" in arguments else ["--cores", "2"]  # as people type it
+        return [sys.executable, "-m", "snakemake", *cores, "--nocolor", *arguments]
 
     def run(self, *arguments):
         """Run snakemake here; returns the finished process with all its output in ``stdout``."""

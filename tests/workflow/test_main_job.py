@@ -124,6 +124,14 @@ def test_figures_and_curves_are_there(finished):
     assert len(curves) == 6  # three trained models, two seeds
 
 
+def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_path):
+    report = tmp_path / "report.html"
+    done = finished.run("--report", str(report))
+    assert done.returncode == 0, done.stdout
+    page = report.read_text()
+    assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curve.pdf"))
+
+
 def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
     assert finished.planned() == {}
     assert not list((finished.folder / "results").rglob("*partial*"))

@@ -16,7 +16,7 @@ rule measure:
     conda:
         environment("torch")
     # Every core is taken, so that nothing else of this workflow runs while it measures.
-    threads: workflow.cores or CONFIG.benchmark.threads
+    threads: workflow.resource_settings.cores or CONFIG.benchmark.threads
     resources:
         mem_mb=1500,
         runtime=60,
