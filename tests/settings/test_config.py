@@ -50,6 +50,7 @@ def changed(path, value):
         ("seeds", [0, -1], r"seeds\.1: -1 is not allowed"),
         ("seeds", [], r"seeds: \[\] is not allowed"),
         ("device", "gpu", r"device: 'gpu' is not allowed"),
+        ("teachers.domain.min_logvar", 3, r"teachers\.domain: .*min_logvar 3\.0 must be below"),
         ("teachers.fixed.source", "fixd", r"'fixd' is not allowed: .*'fixed' or 'domain'"),
         ("models.poly_{nope}", {"family": "aligned", "grid": {"x": [1]}}, r"the name may use"),
         ("models.p_{hidden}", {"grid": {"hidden": 3}}, r"grid: .* must map keys"),

@@ -29,6 +29,7 @@ def main() -> None:
         scale=settings.a,
         shift=settings.b,
         log_variance=settings.log_variance,
+        bounds=(settings.min_logvar, settings.max_logvar),
         seed=settings.seed,
     )
     teacher.save(given.out)

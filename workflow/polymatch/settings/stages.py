@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polymatch.settings.section import Number, Section
 
@@ -38,7 +38,9 @@ class EncoderSettings(Section):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="module of `polymatch.encoders`",
     )
-    batch_size: int = Field(32, ge=1, description="frames, or captions, a batch")
+    batch_size: int = Field(
+        32, ge=1, description="frames that are encoded together and held in memory"
+    )
 
 
 class AlignmentSettings(Section):
@@ -79,7 +81,19 @@ class TeacherSettings(Section):
     a: Number = Field(0.1, gt=0, description="scale: p = E[sigmoid(b - a * distance^2)]")
     b: Number = Field(0.0, description="shift")
     log_variance: Number = Field(-5.0, description="log-variance of every embedding (fixed)")
+    min_logvar: Number = Field(
+        -5.0, description="lowest log-variance that a head can reach (domain)"
+    )
+    max_logvar: Number = Field(2.0, description="highest log-variance that it can reach (domain)")
     seed: int = Field(0, ge=0, description="seed of pairs and samples")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_logvar >= self.max_logvar:
+            raise ValueError(
+                f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
+            )
+        return self
 
 
 class EvaluationSettings(Section):
