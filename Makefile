@@ -18,7 +18,7 @@ help: ## show this list
 setup: $(VENV)/.ready ## create the virtual environment with the pinned requirements
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt
-	@echo "== Setting up $(VENV) from requirements.txt and requirements-dev.txt (about 1.5 GB, once)"
+	@echo "== Setting up $(VENV) from requirements.txt and requirements-dev.txt (about 2 GB, once)"
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; set PYTHON=')"
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
