@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from polymatch.errors import ConfigError
 from polymatch.models import build_model
-from polymatch.models.probabilistic import Gaussians, _noise, sample
+from polymatch.models.probabilistic import Gaussians, _noise, draw, sample
 from polymatch.settings.probabilistic import ProbabilisticSettings
 from polymatch.surrogate import PolynomialSurrogate, distance_moments
 
@@ -109,10 +109,105 @@ def test_poly_without_a_surrogate_is_refused(encoded):
 
 
 def test_an_unknown_similarity_is_refused(model, encoded):
-    with pytest.raises(ConfigError, match="unknown similarity 'cosine'; allowed: mean, mc"):
+    with pytest.raises(
+        ConfigError, match="similarity 'cosine' is not one of this model's: mean, mc"
+    ):
         model.similarity(*encoded, "cosine")
 
 
 def test_unequal_widths_are_refused():
     with pytest.raises(ConfigError, match="items have width 6 and captions 5"):
         build_model(settings(), 6, 5)
+
+
+@pytest.fixture
+def soft():
+    torch.manual_seed(0)
+    given = settings(
+        loss="soft", similarities=["match", "csd"], teacher=None, K_test=3, init_scale=2.0
+    )
+    return build_model(given, WIDTH, WIDTH).eval()
+
+
+def test_match_is_the_log_of_the_mean_match_probability_of_samples(soft):
+    items, captions = (
+        soft.encode_items(torch.randn(4, WIDTH)),
+        soft.encode_captions(torch.randn(5, WIDTH)),
+    )
+    x, y = (
+        draw(side, noise)
+        for side, noise in zip((items, captions), _noise(3, items.mu), strict=True)
+    )
+    for i in range(4):
+        for j in range(5):
+            logits = [soft.shift - soft.scale * (p - q).norm() for p in x[:, i] for q in y[:, j]]
+            expected = torch.sigmoid(torch.stack(logits)).mean().log()
+            fast = soft.similarity(items, captions, "match")[i, j]
+            torch.testing.assert_close(fast, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_csd_is_minus_the_mean_squared_distance_of_samples(soft):
+    items, captions = (
+        soft.encode_items(torch.randn(3, WIDTH)),
+        soft.encode_captions(torch.randn(4, WIDTH)),
+    )
+    noise = torch.randn(2, 200_000, 1, WIDTH)
+    for i in range(3):
+        for j in range(4):
+            x = draw(Gaussians(items.mu[i : i + 1], items.logvar[i : i + 1]), noise[0])
+            y = draw(Gaussians(captions.mu[j : j + 1], captions.logvar[j : j + 1]), noise[1])
+            square = (x - y).square().sum(-1).mean()
+            score = soft.similarity(items, captions, "csd")[i, j]
+            assert -score.item() == pytest.approx(square.item(), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["match", "csd"])
+def test_a_rival_s_score_does_not_depend_on_the_batch(soft, kind):
+    items, captions = (
+        soft.encode_items(torch.randn(4, WIDTH)),
+        soft.encode_captions(torch.randn(5, WIDTH)),
+    )
+    whole = soft.similarity(items, captions, kind)
+    part = soft.similarity(
+        Gaussians(items.mu[2:3], items.logvar[2:3]),
+        Gaussians(captions.mu[1:4], captions.logvar[1:4]),
+        kind,
+    )
+    torch.testing.assert_close(part, whole[2:3, 1:4], rtol=1e-5, atol=1e-5)
+
+
+def test_init_logvar_moves_where_an_untrained_head_starts():
+    for start in (0.0, -4.0):
+        torch.manual_seed(0)
+        model = build_model(settings(init_logvar=start), WIDTH, WIDTH).eval()
+        logvar = model.encode_items(torch.randn(200, WIDTH)).logvar
+        assert float(logvar.mean()) == pytest.approx(start, abs=0.3)
+
+
+def test_diagnostics_say_where_the_variances_are(model):
+    wide = Gaussians(torch.eye(WIDTH), torch.full((WIDTH, WIDTH), 2.0))
+    narrow = Gaussians(torch.eye(WIDTH), torch.full((WIDTH, WIDTH), -5.0))
+    figures = model.diagnostics(wide, narrow)
+    assert figures["logvar"] == -1.5
+    assert figures["logvar_low"] == figures["logvar_high"] == 0.5
+    assert figures["outside_share"] == 1.0  # exp(2) is beyond anything the surrogate has seen
+    assert "outside_share" not in build_model(
+        settings(loss="mean", similarities=["mean"]), WIDTH, WIDTH
+    ).diagnostics(wide, narrow)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"similarities": ["match"]}, "similarity 'match' needs loss 'soft'"),
+        ({"init_logvar": -9.0}, "init_logvar -9.0 must lie between"),
+        (
+            {"loss": "mean", "similarities": ["mean"], "refresh": {"every": 5}},
+            "`refresh` needs loss 'poly'",
+        ),
+        ({"published": True, "refresh": {}}, "`refresh` and `published` exclude each other"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings(**changes)

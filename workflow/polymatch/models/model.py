@@ -56,6 +56,17 @@ class RetrievalModel(nn.Module, ABC):
     def attach(self, attachments: dict[str, Any]) -> None:
         """Take back what ``attachments`` gave."""
 
+    def before_epoch(self, epoch: int, items: Tensor, captions: Tensor, pairs: Tensor) -> None:
+        """Prepare for epoch ``epoch`` (from 1) of training, before its first batch.
+
+        ``items`` [N, D] and ``captions`` [M, D'] are the training set's embeddings, ``pairs`` [M]
+        each caption's item.
+        """
+
+    def diagnostics(self, items: Any, captions: Any) -> dict[str, float]:
+        """Figures about encoded items and captions that are worth a column in the history."""
+        return {}
+
     @property
     def device(self) -> torch.device:
         """Where the weights are; the CPU for a model without any."""

@@ -2,7 +2,8 @@
 
 Projectors follow DESIGN section 5: ``mu = normalize(x + W2 relu(W1 x))`` and
 ``logvar = clamp(W4 relu(W3 x))`` with x normalised. Chun et al., "Probabilistic Embeddings for
-Cross-Modal Retrieval", CVPR 2021 (PCME).
+Cross-Modal Retrieval", CVPR 2021 (PCME); Chun, "Improved Probabilistic Image-Text
+Representations", ICLR 2024 (PCME++).
 
 Similarities, each named in its row of the tables:
 
@@ -13,10 +14,15 @@ Similarities, each named in its row of the tables:
   score does not depend on the batch it came in, and noise does not reorder equal candidates.
 * ``closed``: inner product of mu / sqrt(|mu|^2 + sum(v)).
 * ``poly``: the surrogate's logit of the match probability, from the moments of the distance.
+* ``match``: log of PCME's match probability, the mean of sigmoid(b - a |z - z'|) over all K x K
+  pairs of samples, with the a and b that were learnt (PCME, equations 2 and 4).
+* ``csd``: PCME++'s closed-form sampled distance, negated: -(|mu - mu'|^2 + sum(v + v'))
+  (PCME++, equation 1).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -25,10 +31,13 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
+from polymatch.models.refreshed import refreshed_surrogate
 from polymatch.settings.probabilistic import ProbabilisticSettings
-from polymatch.surrogate import PolynomialSurrogate, poly_similarity
+from polymatch.surrogate import PolynomialSurrogate, distance_moments, poly_similarity
 
 NOISE_SEED = 20_210_601
+# Under the root of a squared distance, so that its gradient stays finite (as in PCME).
+_SQUARE_FLOOR = 1e-6
 
 
 class Gaussians(NamedTuple):
@@ -46,6 +55,10 @@ class Projector(nn.Module):
         self.bounds = (settings.min_logvar, settings.max_logvar)
         self.mu = _two_layers(width, settings)
         self.logvar = _two_layers(width, settings)
+        last = self.logvar[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.add_(settings.init_logvar)
 
     def forward(self, x: Tensor) -> Gaussians:
         x = F.normalize(x, dim=-1)
@@ -70,6 +83,9 @@ class Model(RetrievalModel):
         super().__init__(settings, item_width, caption_width)
         self.items = Projector(item_width, settings)
         self.captions = Projector(caption_width, settings)
+        if settings.learns_scale:
+            self.scale = nn.Parameter(torch.tensor(settings.init_scale))
+            self.shift = nn.Parameter(torch.tensor(settings.init_shift))
 
     def encode_items(self, features: Tensor) -> Gaussians:
         return self.items(features)
@@ -88,7 +104,15 @@ class Model(RetrievalModel):
             return _mean_sample(items, item_noise) @ _mean_sample(captions, caption_noise).T
         if kind == "poly":
             return poly_similarity(*items, *captions, self.required_surrogate())
-        raise ConfigError(f"unknown similarity {kind!r}; allowed: mean, mc, closed, poly")
+        if kind == "csd":
+            return -closed_form_distance(items, captions)
+        if kind == "match" and self.settings.learns_scale:
+            item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
+            draws = draw(items, item_noise), draw(captions, caption_noise)
+            return log_match_probability(*draws, self.scale, self.shift)[0]
+        raise ConfigError(
+            f"similarity {kind!r} is not one of this model's: {', '.join(self.settings.scored_by)}"
+        )
 
     def attachments(self) -> dict[str, Any]:
         return {} if self.surrogate is None else {"surrogate": self.surrogate.to_dict()}
@@ -97,6 +121,38 @@ class Model(RetrievalModel):
         if "surrogate" in attachments:
             self.surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
 
+    def before_epoch(self, epoch: int, items: Tensor, captions: Tensor, pairs: Tensor) -> None:
+        refresh = self.settings.refresh
+        if refresh is None or (epoch - 1) % refresh.every:
+            return
+        # Half the pairs as they are scored, half as dropout makes them in training.
+        sides = []
+        for training in (False, True):
+            self.train(training)
+            with torch.no_grad():
+                sides.append((self.items(items), self.captions(captions)))
+        self.surrogate = refreshed_surrogate(
+            self.required_surrogate(), sides, pairs, refresh, self.settings, epoch
+        )
+
+    def diagnostics(self, items: Gaussians, captions: Gaussians) -> dict[str, float]:
+        """Where the variances are, and the share of pairs that the surrogate was not fitted for.
+
+        ``logvar`` is the mean log-variance of both sides, ``logvar_low`` and ``logvar_high`` the
+        shares (0 to 1) at the lower and the upper bound, ``outside_share`` that of the pairs.
+        """
+        logvar = torch.cat([items.logvar, captions.logvar])
+        low, high = self.settings.min_logvar, self.settings.max_logvar
+        figures = {
+            "logvar": float(logvar.mean()),
+            "logvar_low": float((logvar <= low).float().mean()),
+            "logvar_high": float((logvar >= high).float().mean()),
+        }
+        if self.surrogate is not None:
+            moments = distance_moments(*items, *captions)
+            figures["outside_share"] = self.surrogate.region.outside_share(*moments)
+        return figures
+
     def required_surrogate(self) -> PolynomialSurrogate:
         """The attached surrogate; ConfigError if there is none."""
         if self.surrogate is None:
@@ -104,10 +160,43 @@ class Model(RetrievalModel):
         return self.surrogate
 
 
+def draw(gaussians: Gaussians, noise: Tensor) -> Tensor:
+    """Samples [K, N, D] of N Gaussians for noise [K, 1, D] or [K, N, D]."""
+    return gaussians.mu + noise * torch.exp(0.5 * gaussians.logvar)
+
+
 def sample(gaussians: Gaussians, noise: Tensor) -> Tensor:
-    """Normalised samples [K, N, D] of N Gaussians for noise [K, 1, D] or [K, N, D]."""
-    z = gaussians.mu + noise * torch.exp(0.5 * gaussians.logvar)
-    return F.normalize(z, dim=-1)
+    """Samples as :func:`draw` gives them, normalised."""
+    return F.normalize(draw(gaussians, noise), dim=-1)
+
+
+def closed_form_distance(items: Gaussians, captions: Gaussians) -> Tensor:
+    """|mu - mu'|^2 + sum(v + v') of every item and caption, [N, M]: the mean squared distance."""
+    rows = items.mu.square().sum(-1) + items.logvar.exp().sum(-1)
+    columns = captions.mu.square().sum(-1) + captions.logvar.exp().sum(-1)
+    return rows[:, None] + columns - 2 * items.mu @ captions.mu.T
+
+
+def log_match_probability(
+    items: Tensor, captions: Tensor, scale: Tensor, shift: Tensor
+) -> tuple[Tensor, Tensor]:
+    """log p and log(1 - p), [N, M], with p the mean of sigmoid(shift - scale |z - z'|).
+
+    ``items`` [K, N, D] and ``captions`` [K', M, D] are samples, every one of which meets every
+    other; a K x N x K' x M array never exists.
+    """
+    match, mismatch = [], []
+    for one in items:
+        square = one.square().sum(-1)[:, None] + captions.square().sum(-1)[:, None, :]
+        square = square - 2 * one @ captions.mT
+        logit = shift - scale * (square.clamp(min=0) + _SQUARE_FLOOR).sqrt()
+        match.append(F.logsigmoid(logit).logsumexp(0))
+        mismatch.append(F.logsigmoid(-logit).logsumexp(0))
+    count = math.log(len(items) * len(captions))
+    return (
+        torch.stack(match).logsumexp(0) - count,
+        torch.stack(mismatch).logsumexp(0) - count,
+    )
 
 
 def _mean_sample(gaussians: Gaussians, noise: Tensor) -> Tensor:

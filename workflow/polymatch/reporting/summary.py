@@ -21,6 +21,12 @@ CERTIFICATE = {
     "logit_max_inside": "surrogate_max_logit_error_inside",
 }
 
+VARIANCES = {
+    "val_logvar": "logvar_mean",
+    "val_logvar_low": "logvar_at_lower",
+    "val_logvar_high": "logvar_at_upper",
+}
+
 
 def summarise(config: Config, space: Path, code_hashes: Mapping[str, str]) -> pd.DataFrame:
     """Collect what was measured.
@@ -65,6 +71,7 @@ def _row(
     first = run_directory(space, config.runs_of(run.model)[0])
     scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
     history = pd.read_csv(folder / "history.csv")
+    kept = history.loc[history["kept"]].iloc[0]
     certificate = _json(folder / "certificate.json") if entry.needs_surrogate else {}
     return {
         "dataset": config.data.name,
@@ -86,7 +93,8 @@ def _row(
         "parameters": cost["parameters"],
         "deployable": None,
         **{column: certificate.get(name) for name, column in CERTIFICATE.items()},
-        "epochs_kept": int(history.loc[history["kept"], "epoch"].iloc[0]),
+        **{column: kept.get(name) for name, column in VARIANCES.items()},
+        "epochs_kept": int(kept["epoch"]),
         "train_seconds": float(history["seconds"].iloc[-1]),
         "config_hash": _config_hash(config, run),
         "code_hash": code_hash,

@@ -24,7 +24,7 @@ from polymatch.evaluation import retrieval_metrics
 from polymatch.models import RetrievalModel
 from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.batches import Batch, Batches
-from polymatch.training.scoring import score
+from polymatch.training.scoring import encode
 
 
 def train(
@@ -37,9 +37,10 @@ def train(
     """Train ``model`` in place and return its history, one row an epoch.
 
     Columns: epoch, lr, the loss and its parts (means over the epoch), ``val_t2v_r1``,
-    ``val_v2t_r1``, ``val_rsum``, seconds (since the start), ``kept`` (true for the epoch whose
-    weights the model has in the end). Row 0 is the untrained model; it is the only one where
-    nothing is to be trained. How to train is in the model's own settings.
+    ``val_v2t_r1``, ``val_rsum`` and the model's diagnostics on val, seconds (since the start),
+    ``kept`` (true for the epoch whose weights the model has in the end). Row 0 is the untrained
+    model; it is the only one where nothing is to be trained. How to train is in the model's own
+    settings.
 
     Raises:
         NumericsError: the gradient is not finite; the message says when.
@@ -78,9 +79,10 @@ def _train(
         optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
     )
     history: list[dict[str, float]] = []
-    best, kept, weights = -1.0, 0, model.state_dict()
+    best, kept, weights, attached = -1.0, 0, model.state_dict(), model.attachments()
     for epoch in tqdm(range(1, settings.epochs + 1), desc=label, mininterval=5, unit="epoch"):
         lr = float(schedule.get_last_lr()[0])
+        model.before_epoch(epoch, batches.items, batches.captions, batches.pairs)
         losses = _one_epoch(model, batches, loss_of, optimiser, settings.clip_norm, order, epoch)
         schedule.step()
         figures = _validate(model, val_set)
@@ -88,8 +90,9 @@ def _train(
         history.append({"epoch": epoch, "lr": lr, **losses, **figures, "seconds": seconds})
         if settings.select == "last" or figures["val_rsum"] > best:
             best, kept = figures["val_rsum"], epoch
-            weights = deepcopy(model.state_dict())
+            weights, attached = deepcopy(model.state_dict()), model.attachments()
     model.load_state_dict(weights)
+    model.attach(attached)
     model.eval()
     return history, kept
 
@@ -134,5 +137,10 @@ def _one_epoch(
 
 
 def _validate(model: RetrievalModel, val_set: RetrievalSet) -> dict[str, float]:
-    metrics = retrieval_metrics(score(model, val_set), val_set.item_ids, val_set.positives)
-    return {f"val_{name}": metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")}
+    items, captions = encode(model, val_set)
+    with torch.inference_mode():
+        similarity = model.similarity(items, captions).cpu().numpy()
+        diagnostics = model.diagnostics(items, captions)
+    metrics = retrieval_metrics(similarity, val_set.item_ids, val_set.positives)
+    figures = {name: metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")} | diagnostics
+    return {f"val_{name}": value for name, value in figures.items()}
