@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,7 +55,7 @@ class ProbabilisticSettings(TrainedSettings):
             raise ValueError(
                 f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
             )
-        if self.needs_surrogate and self.teacher is None:
+        if self._uses_poly and self.teacher is None:
             raise ValueError("loss or similarity 'poly' needs a `teacher`")
         if len(set(self.similarities)) != len(self.similarities):
             raise ValueError("similarities are named twice")
@@ -66,5 +66,11 @@ class ProbabilisticSettings(TrainedSettings):
         return list(self.similarities)
 
     @property
-    def needs_surrogate(self) -> bool:
+    def surrogate_fit(self) -> tuple[Any, ...] | None:
+        if not self._uses_poly:
+            return None
+        return self.teacher, self.degree, self.alpha, self.published
+
+    @property
+    def _uses_poly(self) -> bool:
         return self.loss == "poly" or "poly" in self.similarities

@@ -21,6 +21,9 @@ def _number(value: Any) -> Any:
     return value
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Names of entries: they become parts of paths."""
+
 Number = Annotated[float, BeforeValidator(_number)]
 """A float that may be written ``5e-6``."""
 
