@@ -42,10 +42,10 @@ class SweepSettings(Section):
 
 
 class Point(NamedTuple):
-    """One combination of a sweep: the entry that it is, and its values at the grid's keys."""
+    """One combination of a sweep: the entry that it is, and its value at each key of the grid."""
 
     name: str
-    values: dict[str, Any]
+    choice: dict[str, Any]
     entry: ModelSettings
 
 
@@ -128,10 +128,10 @@ def _check_points(
     seen: set[str] = set()
     for point in points:
         if point.name in seen:
-            shown = ", ".join(f"{key}={value}" for key, value in point.values.items())
+            shown = ", ".join(f"{key}={value}" for key, value in point.choice.items())
             raise ConfigError(f"{where}.grid: {shown} is there twice; leave one out")
         seen.add(point.name)
-        teacher = point.values.get("teacher")
+        teacher = point.choice.get("teacher")
         if teacher is not None and teacher not in teachers:
             raise ConfigError(
                 f"{where}.grid.teacher: unknown teacher {teacher!r}; {suggest(teacher, teachers)}"
