@@ -63,7 +63,7 @@ def _lines(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Fi
             grid.groupby("similarity", sort=False), itertools.cycle(MARKERS), strict=False
         ):
             rows = rows.assign(x=rows[key].map(position).astype(float)).sort_values("x")
-            _one_line(axes, rows, metric, marker, f"{sweep.model} ({kind})")
+            _one_line(axes, rows, metric, marker, f"grid of {sweep.model} ({kind})")
         _levels(axes, beside, metric)
         axes.set(xlabel=key, ylabel=LABELS[metric])
         if numbers and min(shown) > 0 and max(shown) / min(shown) >= 20:
@@ -133,7 +133,7 @@ def _maps(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Fig
             if pd.notna(row[metric])
         ]
         axes.set_title("\n".join([LABELS[metric], *others]), fontsize="small")
-    figure.suptitle(f"{sweep.model} ({kind}); box: chosen on val", fontsize="medium")
+    figure.suptitle(f"grid of {sweep.model} ({kind}); box: chosen on val", fontsize="medium")
     return figure
 
 

@@ -19,7 +19,6 @@ import pandas as pd
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of
 from polymatch.reporting.summary import run_directory
 from polymatch.settings.config import Config
-from polymatch.settings.grid import setting
 
 VALIDATION = ("val_rsum", "val_t2v_r1", "val_v2t_r1")
 
@@ -39,20 +38,25 @@ def sweep_table(config: Config, name: str, space: Path) -> pd.DataFrame:
     Raises:
         ConfigError: there is no such sweep.
     """
-    keys = list(config.sweep_entry(name).grid)
-    on_grid = {point.name for point in config.points[name]}
-    rows = [
-        _row(config, model, kind, keys, space) | {"part": "grid" if model in on_grid else "beside"}
-        for model in config.sweep_models(name)
-        for kind in config.model_entry(model).scored_by
-    ]
-    # Objects: a column that holds 3 and nothing would otherwise be written as 3.0 and nothing.
-    table = pd.DataFrame(rows).assign(
-        **{key: pd.Series([row[key] for row in rows], dtype=object) for key in keys}
+    sweep = config.sweep_entry(name)
+    choices = {point.name: point.choice for point in config.points[name]}
+    table = pd.DataFrame(
+        [
+            _row(config, model, kind, space)
+            for model in config.sweep_models(name)
+            for kind in config.model_entry(model).scored_by
+        ]
     )
-    table["chosen"] = table.index == _best(table, config.sweep_entry(name).select)
-    first = ["model", "similarity", "part", *keys, "chosen", "seeds"]
-    return table[[*first, *(column for column in table.columns if column not in first)]]
+    on_grid = table["model"].isin(list(choices))
+    table.insert(2, "part", on_grid.map({True: "grid", False: "beside"}))
+    for place, key in enumerate(sweep.grid, start=3):
+        # Empty beside the grid, also where such a model has the key: it may make no use of it.
+        # Objects, since a column of 3 and nothing would otherwise be written as 3.0 and nothing.
+        values = [choices.get(model, {}).get(key) for model in table["model"]]
+        table.insert(place, key, pd.Series(values, dtype=object))
+    best = table.loc[on_grid, sweep.select].astype(float).idxmax()
+    table.insert(3 + len(sweep.grid), "chosen", table.index == best)
+    return table
 
 
 def best_entry(config: Config, name: str, table: pd.DataFrame) -> str:
@@ -73,29 +77,20 @@ def best_entry(config: Config, name: str, table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(config: Config, model: str, kind: str, keys: list[str], space: Path) -> dict[str, Any]:
+def _row(config: Config, model: str, kind: str, space: Path) -> dict[str, Any]:
     entry, runs = config.model_entry(model), config.runs_of(model)
     folders = [run_directory(space, run) for run in runs]
     ranks = [RetrievalRanks.load(folder / f"{kind}.ranks.parquet") for folder in folders]
     cost = json.loads((folders[0] / f"{kind}.latency.json").read_text(encoding="utf-8"))
-    settings = entry.model_dump(mode="json")
     return {
         "model": model,
         "similarity": kind,
-        **{key: _setting(settings, key) for key in keys},
         "seeds": len(runs),
         **_validation(folders, validated=kind == entry.scored_by[0]),
         **_metrics(config, ranks),
         "latency_ms": cost["latency_ms"],
         "memory_mb": cost["memory_mb"],
     }
-
-
-def _setting(settings: Mapping[str, Any], key: str) -> Any:
-    try:
-        return setting(settings, key)
-    except (KeyError, TypeError):  # a model beside the grid may be of another family
-        return None
 
 
 def _validation(folders: list[Path], validated: bool) -> dict[str, float | None]:
@@ -116,10 +111,6 @@ def _metrics(config: Config, ranks: list[RetrievalRanks]) -> dict[str, float]:
         row[metric] = float(np.mean([each[metric] for each in seeds]))
         row[f"{metric}_lo"], row[f"{metric}_hi"] = bounds[metric]
     return row
-
-
-def _best(table: pd.DataFrame, select: str) -> Any:
-    return table.loc[table["part"] == "grid", select].astype(float).idxmax()
 
 
 def _yaml(section: Mapping[str, Any], indent: str = "") -> list[str]:

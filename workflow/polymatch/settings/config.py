@@ -19,7 +19,7 @@ from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.families import families
 from polymatch.settings.grid import expand_grid
 from polymatch.settings.model import ModelSettings
-from polymatch.settings.section import NAME, Section
+from polymatch.settings.section import NAME, Section, Whole
 from polymatch.settings.stages import (
     AlignmentSettings,
     BenchmarkSettings,
@@ -55,7 +55,7 @@ class Config(Section):
         min_length=1, description="models by name; `family` says what else an entry may hold"
     )
     baseline: str = Field("aligned", description="model that the others are tested against")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+    seeds: list[Annotated[Whole, Field(ge=0)]] = Field(
         default=[0, 1, 2], min_length=1, description="seeds of every trained model"
     )
     device: str = Field(
