@@ -63,19 +63,24 @@ def _lines(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Fi
             grid.groupby("similarity", sort=False), itertools.cycle(MARKERS), strict=False
         ):
             rows = rows.assign(x=rows[key].map(position).astype(float)).sort_values("x")
-            _one_line(axes, rows, metric, marker, f"grid of {sweep.model} ({kind})")
+            style = {"marker": marker, "linestyle": "-" if numbers else ""}
+            _one_line(axes, rows, metric, style, f"grid of {sweep.model} ({kind})")
         _levels(axes, beside, metric)
         axes.set(xlabel=key, ylabel=LABELS[metric])
         if numbers and min(shown) > 0 and max(shown) / min(shown) >= 20:
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
+        if not numbers:
+            axes.margins(x=0.25)
         axes.set_xticks([position[value] for value in shown], [_text(value) for value in shown])
         axes.grid(alpha=0.3)
     _legend(figure, panels[0])
     return figure
 
 
-def _one_line(axes: Axes, rows: pd.DataFrame, metric: str, marker: str, label: str) -> None:
+def _one_line(
+    axes: Axes, rows: pd.DataFrame, metric: str, style: dict[str, str], label: str
+) -> None:
     if rows[metric].isna().all():  # a similarity that val never saw
         return
     bounds = None
@@ -86,11 +91,11 @@ def _one_line(axes: Axes, rows: pd.DataFrame, metric: str, marker: str, label: s
         rows[metric],
         yerr=bounds,
         color="k",
-        marker=marker,
         markersize=4,
         capsize=2,
         elinewidth=0.7,
         label=label,
+        **style,
     )
     chosen = rows[rows["chosen"]]
     if len(chosen):
@@ -185,6 +190,7 @@ def _ranking(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> 
         axes.set(xlabel=LABELS[metric])
         axes.grid(alpha=0.3)
     _legend(figure, panels[1])
+    figure.suptitle(f"grid of {sweep.model} ({rows['similarity'].iloc[0]})", fontsize="medium")
     return figure
 
 
