@@ -31,6 +31,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/sweeps.smk"
 
 
 rule all:
@@ -40,3 +41,12 @@ rule all:
         "results/leaderboard.csv",
         "results/figures/r1_latency.pdf",
         CURVES,
+
+
+rule sweeps:
+    input:
+        expand(
+            "results/sweeps/{sweep}.{kind}",
+            sweep=CONFIG.sweeps,
+            kind=["csv", "pdf", "best.yaml"],
+        ),

@@ -50,6 +50,8 @@ def checkout(tmp_path):
         ("evaluation/significance.py", {"compare"}),
         ("evaluation/counting.py", {"align", "train", "evaluate", "compare"}),
         ("models/cca.py", {"align"}),
+        ("settings/config.py", {"compare"}),
+        ("settings/sweeps.py", {"compare"}),
     ],
 )
 def test_an_edit_changes_exactly_the_stages_that_import_it(checkout, module, stages):

@@ -50,6 +50,17 @@ def test_intervals_are_those_of_a_loop():
         np.testing.assert_allclose([low, high], expected, rtol=1e-10, err_msg=name)
 
 
+def test_more_recalls_have_intervals_too_and_change_no_other():
+    ranks = _ranks(12, 31)
+    usual = bootstrap_intervals(ranks, resamples=50)
+    more = bootstrap_intervals(ranks, recall_at=(1, 5, 10, 50), resamples=50)
+    assert set(more) - set(usual) == {"t2v_r50", "v2t_r50"}
+    assert {name: more[name] for name in usual} == usual
+    assert more["t2v_r50"] == (100.0, 100.0)  # the gallery has 12 items
+    fewer = bootstrap_intervals(ranks, recall_at=(3,), resamples=50)
+    assert fewer["rsum"] == usual["rsum"] and "t2v_r1" not in fewer
+
+
 def test_chunks_change_nothing(monkeypatch):
     ranks = _ranks(9, 20)
     whole = bootstrap_intervals(ranks, resamples=50)

@@ -55,7 +55,25 @@ def test_keys_types_and_units():
     expected = [f"{direction}_{name}" for direction in ("t2v", "v2t") for name in names]
     assert list(found) == [*expected, "rsum"]
     assert all(type(value) is float for value in found.values())
-    assert found["t2v_r1"] == 100.0 and found["v2t_medr"] == 1.0 and found["rsum"] == 400.0
+    assert found["t2v_r1"] == 100.0 and found["v2t_medr"] == 1.0
+
+
+def test_rsum_is_that_of_1_5_and_10_whichever_recalls_are_asked_for():
+    ranks = retrieval_ranks(np.random.default_rng(3).standard_normal((20, 30)), range(20), _cycle())
+    usual = metrics_of(ranks)
+    for recall_at in ((1,), (2, 50), (1, 5, 10, 50)):
+        found = metrics_of(ranks, recall_at)
+        assert found["rsum"] == usual["rsum"]
+        assert {name for name in found if "_r" in name} == {
+            f"{direction}_r{k}" for direction in ("t2v", "v2t") for k in recall_at
+        }
+    assert usual["rsum"] == pytest.approx(
+        sum(usual[f"{direction}_r{k}"] for direction in ("t2v", "v2t") for k in (1, 5, 10))
+    )
+
+
+def _cycle():
+    return [caption % 20 for caption in range(30)]
 
 
 def test_a_constant_scorer_is_at_chance():

@@ -49,6 +49,10 @@ def changed(path, value):
         ("baseline", "aligne", r"baseline: unknown model 'aligne'; did you mean 'aligned'\?"),
         ("seeds", [0, -1], r"seeds\.1: -1 is not allowed"),
         ("seeds", [], r"seeds: \[\] is not allowed"),
+        ("evaluation.k", [1, 5], r"evaluation\.k: \[1, 5\] is not allowed: .*hold 1, 5 and 10"),
+        ("evaluation.k", [1, 10, 5], r"evaluation\.k: \[1, 10, 5\] is not allowed: it must ascend"),
+        ("evaluation.k", [1, 5, 10, 10], r"evaluation\.k: .* it must ascend"),
+        ("evaluation.k", [0, 1, 5, 10], r"evaluation\.k\.0: 0 is not allowed"),
         ("device", "gpu", r"device: 'gpu' is not allowed"),
         ("teachers.domain.min_logvar", 3, r"teachers\.domain: .*min_logvar 3\.0 must be below"),
         ("teachers.fixed.source", "fixd", r"'fixd' is not allowed: .*'fixed' or 'domain'"),
@@ -84,6 +88,12 @@ def test_numbers_may_be_written_without_a_dot():
     assert (
         load_config(changed("models.pcme.training.lr", "5e-6")).models["pcme"].training.lr == 5e-6
     )
+
+
+def test_seeds_may_come_from_the_command_line_as_text():
+    assert load_config(changed("seeds", ["0", "12"])).seeds == [0, 12]
+    with pytest.raises(ConfigError, match=r"seeds\.0: '0\.5' is not allowed"):
+        load_config(changed("seeds", ["0.5"]))
 
 
 def test_the_grid_gives_ordinary_entries_and_untrained_models_one_run():

@@ -34,6 +34,7 @@ wildcard_constraints:
     model="[^/]+",
     seed=r"\d+",
     kind="[a-z]+",
+    sweep="[^/]+",
 
 
 def script(name):
@@ -91,7 +92,7 @@ def surrogate_of(wildcards):
     """The surrogate that the wildcards' model needs, if it needs one."""
     if not entry(wildcards).needs_surrogate:
         return []
-    return f"{SPACE}/surrogates/{wildcards.model}.json"
+    return f"{SPACE}/surrogates/{CONFIG.surrogate_model(wildcards.model)}.json"
 
 
 def run_path(run, name):

@@ -9,7 +9,7 @@ from polymatch.data.tables import write_table
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
 from polymatch.models import build_model, save_model
-from polymatch.settings.config import parse_model
+from polymatch.settings.families import parse_model
 from polymatch.surrogate import PolynomialSurrogate
 from polymatch.training.loop import train
 

@@ -4,12 +4,13 @@ A schema is a JSON Schema file of one row (``workflow/schemas/<schema>.schema.js
 runs over whole columns, since a row-by-row validator takes minutes for 600,000 rows. Two decisions:
 a missing value (NaN, None) is JSON's ``null``, and a keyword that this check does not know is an
 error, never passed over. One keyword is added: ``x-unique`` names the columns that together tell
-every row apart.
+every row apart. ``patternProperties`` are for columns that are not named under ``properties``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -116,20 +117,19 @@ def violations(frame: pd.DataFrame, schema: Schema) -> Iterator[Violation]:
     [('is below the minimum of 1', [1, 3])]
     """
     nowhere = np.empty(0, dtype=np.intp)
-    properties: Mapping[str, Schema] = schema.get("properties", {})
+    columns = _column_rules(frame, schema)
     for column in schema.get("required", []):
         if column not in frame.columns:
             yield Violation(column, "is missing", nowhere)
     if schema.get("additionalProperties", True) is False:
-        allowed = ", ".join(properties)
+        allowed = ", ".join([*schema.get("properties", {}), *schema.get("patternProperties", {})])
         for column in frame.columns:
-            if column not in properties:
+            if column not in columns:
                 yield Violation(str(column), f"is unknown (allowed: {allowed})", nowhere)
-    for column, rules in properties.items():
-        if column in frame.columns:
-            for rule, wrong in _broken(frame[column], rules):
-                if wrong.any():
-                    yield Violation(column, rule, np.flatnonzero(wrong))
+    for column, rules in columns.items():
+        for rule, wrong in _broken(frame[column], rules):
+            if wrong.any():
+                yield Violation(column, rule, np.flatnonzero(wrong))
     key = list(schema.get("x-unique", []))
     if key and set(key) <= set(frame.columns):
         repeated = frame.duplicated(key).to_numpy()
@@ -147,7 +147,7 @@ def load_schema(name: str) -> Schema:
         raise ConfigError(f"schema {name!r} is unknown (known: {known})")
     schema: Schema = json.loads(path.read_text(encoding="utf-8"))
     unknown = set(schema) - _ANNOTATIONS - _ROW_KEYWORDS
-    for rules in schema.get("properties", {}).values():
+    for rules in [p for part in _PROPERTIES for p in schema.get(part, {}).values()]:
         unknown |= set(rules) - _ANNOTATIONS - set(_VALUE_CHECKS) - {"type"}
     if unknown:
         raise ConfigError(f"{path}: keywords that the table check lacks: {sorted(unknown)}")
@@ -155,9 +155,22 @@ def load_schema(name: str) -> Schema:
 
 
 _ANNOTATIONS = {"$schema", "$id", "$comment", "title", "description", "examples", "default"}
-_ROW_KEYWORDS = {"type", "additionalProperties", "required", "properties", "x-unique"}
+_PROPERTIES = ("properties", "patternProperties")
+_ROW_KEYWORDS = {"type", "additionalProperties", "required", "x-unique", *_PROPERTIES}
 
 Mask = NDArray[np.bool_]
+
+
+def _column_rules(frame: pd.DataFrame, schema: Schema) -> dict[str, Schema]:
+    """The rules of each column that has some: by its name, or else by the first pattern it fits."""
+    rules: dict[str, Schema] = {}
+    named: Mapping[str, Schema] = schema.get("properties", {})
+    for column in map(str, frame.columns):
+        fits = (r for p, r in schema.get("patternProperties", {}).items() if re.search(p, column))
+        found = named.get(column) or next(fits, None)
+        if found is not None:
+            rules[column] = found
+    return rules
 
 
 def _broken(column: pd.Series, rules: Schema) -> Iterator[tuple[str, Mask]]:
@@ -259,9 +272,9 @@ def _typed(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     that Parquet and CSV give the same table back.
     """
     frame = frame.copy(deep=False)
-    for column, rules in schema.get("properties", {}).items():
+    for column, rules in _column_rules(frame, schema).items():
         kind, nullable = _kind(rules)
-        if kind and column in frame.columns:
+        if kind:
             frame[column] = frame[column].astype(_DTYPES[kind][nullable])
             if kind == "string" and nullable:
                 frame[column] = frame[column].where(frame[column] != "")
@@ -286,10 +299,8 @@ def _kind(rules: Schema) -> tuple[str, bool]:
 
 def _from_text(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
     """The text of a CSV file as the schema's types; Python's own reading, so floats are exact."""
-    for column, rules in schema.get("properties", {}).items():
+    for column, rules in _column_rules(frame, schema).items():
         kind, nullable = _kind(rules)
-        if column not in frame.columns:
-            continue
         if nullable:
             frame[column] = frame[column].where(frame[column] != "")
         if kind in _READERS:

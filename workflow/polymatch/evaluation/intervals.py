@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from polymatch.errors import NumericsError
-from polymatch.evaluation.ranks import DIRECTIONS, RetrievalRanks
+from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks
 
 _CHUNK_ELEMENTS = 4_000_000  # of float64: 32 MB
 
@@ -114,12 +114,14 @@ def _draws(
     cluster_of = cluster_index(*(ranks.clusters(direction) for direction in DIRECTIONS))
     n_clusters = 1 + max(int(index.max()) for index in cluster_of)
     widest = max(n_clusters, *(len(index) for index in cluster_of))
-    hit_names = [f"r{k}" for k in recall_at]
-    names = [*hit_names, "meanr", "map"]
+    counted = sorted({*recall_at, *RSUM_AT})
+    in_rsum = [counted.index(k) for k in RSUM_AT]
+    names = [*(f"r{k}" for k in counted), "meanr", "map"]
+    wanted = {*(f"r{k}" for k in recall_at), "meanr", "map"}
     ranks_of = {direction: ranks.expected_rank(direction) for direction in DIRECTIONS}
     values_of = {
         direction: np.stack(
-            [100.0 * ranks.hits(direction, k) for k in recall_at]
+            [100.0 * ranks.hits(direction, k) for k in counted]
             + [ranks_of[direction], 100.0 * ranks.average_precision(direction)],
             axis=1,
         )
@@ -131,10 +133,11 @@ def _draws(
         for direction, index in zip(DIRECTIONS, cluster_of, strict=True):
             means = resampled_means(weights, index, values_of[direction])
             for name, mean in zip(names, means.T, strict=True):
-                draws.setdefault(f"{direction}_{name}", []).append(mean)
+                if name in wanted:
+                    draws.setdefault(f"{direction}_{name}", []).append(mean)
             medians = _resampled_medians(weights, index, ranks_of[direction])
             draws.setdefault(f"{direction}_medr", []).append(medians)
-            rsum += means[:, : len(hit_names)].sum(axis=1)
+            rsum += means[:, in_rsum].sum(axis=1)
         draws.setdefault("rsum", []).append(rsum)
     return {name: np.concatenate(each) for name, each in draws.items()}
 

@@ -3,6 +3,7 @@
 Recalls and average precision are percentages (0 to 100), ranks are counted from 1, and the
 best-ranked positive counts for all of them but average precision. With ties, ``medr`` is the median
 of the queries' expected ranks; it is not rounded, so an even number of queries may give a half.
+R-sum is the sum of R@1, R@5 and R@10 in both directions, whichever recalls are asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from polymatch.evaluation.counting import Similarity
-from polymatch.evaluation.ranks import DIRECTIONS, RetrievalRanks, retrieval_ranks
+from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks, retrieval_ranks
 
 
 def retrieval_metrics(
@@ -30,7 +31,8 @@ def retrieval_metrics(
     Arguments and errors are those of :func:`polymatch.evaluation.ranks.retrieval_ranks`.
 
     Returns:
-        ``t2v_r1 t2v_r5 t2v_r10 t2v_medr t2v_meanr t2v_map``, the same for ``v2t``, and ``rsum``.
+        ``t2v_r1 t2v_r5 t2v_r10 t2v_medr t2v_meanr t2v_map``, the same for ``v2t``, and ``rsum``;
+        with other ``recall_at``, ``t2v_r<k>`` for each k.
 
     >>> retrieval_metrics(np.eye(3), ["a", "b", "c"], ["a", "b", "c"])["rsum"]
     600.0
@@ -48,15 +50,15 @@ def retrieval_metrics(
 def metrics_of(ranks: RetrievalRanks, recall_at: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
     """The same figures from ranks that were already counted."""
     metrics = {}
+    rsum = 0.0
     for direction in DIRECTIONS:
         part = ranks.of(direction)
+        hits = {k: part.hits(k) for k in {*recall_at, *RSUM_AT}}
+        recall = {k: 100.0 * float(np.sum(hit)) / len(hit) for k, hit in hits.items()}
         for k in recall_at:
-            hits = part.hits(k)
-            metrics[f"{direction}_r{k}"] = 100.0 * float(np.sum(hits)) / len(hits)
+            metrics[f"{direction}_r{k}"] = recall[k]
         metrics[f"{direction}_medr"] = float(np.median(part.expected_rank))
         metrics[f"{direction}_meanr"] = float(np.mean(part.expected_rank))
         metrics[f"{direction}_map"] = 100.0 * float(np.mean(part.average_precision))
-    metrics["rsum"] = sum(
-        metrics[f"{direction}_r{k}"] for direction in DIRECTIONS for k in recall_at
-    )
-    return metrics
+        rsum += sum(recall[k] for k in RSUM_AT)
+    return metrics | {"rsum": rsum}

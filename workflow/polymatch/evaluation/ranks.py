@@ -38,6 +38,7 @@ from polymatch.files import written_atomically
 
 Direction: TypeAlias = Literal["t2v", "v2t"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+RSUM_AT = (1, 5, 10)  # The recalls of both directions whose sum is the R-sum.
 
 _COUNTS = ("better", "tied_negatives", "tied_positives", "n_positives", "n_candidates")
 

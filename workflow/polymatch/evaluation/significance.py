@@ -29,11 +29,10 @@ from polymatch.evaluation.intervals import (
     resampled_means,
     resampled_weights,
 )
-from polymatch.evaluation.ranks import DIRECTIONS, Direction, RetrievalRanks
+from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, Direction, RetrievalRanks
 
 Ranks: TypeAlias = "RetrievalRanks | Sequence[RetrievalRanks] | np.ndarray | Sequence[float]"
 
-_RSUM_AT = (1, 5, 10)
 _CHUNK_ELEMENTS = 4_000_000
 # Outcomes that equal the observed one but for the order of summation count as reaching it.
 _SUMMATION_ERROR = 1e-10
@@ -171,7 +170,7 @@ def _plain_differences(
         raise DataError(f"clusters holds {len(ids)} ids for {n_queries} queries")
     if metric == "meanr":
         return [(ids, a.mean(axis=0) - b.mean(axis=0))]
-    at = _RSUM_AT if metric == "rsum" else (_recall(metric, "r<k>, meanr or rsum"),)
+    at = RSUM_AT if metric == "rsum" else (_recall(metric, "r<k>, meanr or rsum"),)
     hits_a, hits_b = (
         np.sum([100.0 * (ranks <= k) for k in at], axis=0).mean(axis=0) for ranks in (a, b)
     )
@@ -207,7 +206,7 @@ def _values(ranks: RetrievalRanks, direction: Direction, name: str) -> np.ndarra
         return ranks.expected_rank(direction)
     if name == "map":
         return 100.0 * ranks.average_precision(direction)
-    at = _RSUM_AT if name == "rsum" else (_recall(name, "r<k>, meanr or map after t2v_ or v2t_"),)
+    at = RSUM_AT if name == "rsum" else (_recall(name, "r<k>, meanr or map after t2v_ or v2t_"),)
     return np.sum([100.0 * ranks.hits(direction, k) for k in at], axis=0)
 
 

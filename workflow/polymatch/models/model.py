@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError, DataError
 from polymatch.files import written_atomically
-from polymatch.settings.config import families
+from polymatch.settings.families import families
 from polymatch.settings.model import ModelSettings
 
 

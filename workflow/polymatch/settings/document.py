@@ -33,6 +33,23 @@ models:
       teacher: [fixed, domain]
       degree: [3, 4]
 ```
+
+An entry under `sweeps` tries values of one model's settings. Every combination is an entry too,
+named by the model, the keys and the values, but only the sweep's own table has it; a combination
+that has the settings of an entry that is there already is that entry. Asked for by name:
+
+```yaml
+sweeps:
+  rates:                                # snakemake --cores 8 results/sweeps/rates.csv
+    model: poly_domain_3
+    grid:
+      training.lr: [1.0e-4, 1.0e-3]     # poly_domain_3.training.lr_0.0001.variance.weight_0.1, ...
+      variance.weight: [0.1, 1.0]
+    beside: [aligned]
+```
+
+`results/sweeps/rates.best.yaml` holds the combination that is best on val, as an entry that can
+stand beside the others: `snakemake TARGET --configfile config/config.yaml FILE`.
 """
 
 

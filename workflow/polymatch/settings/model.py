@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -47,7 +47,12 @@ class ModelSettings(Section):
     @property
     def needs_surrogate(self) -> bool:
         """Whether a polynomial surrogate is fitted before this model is trained."""
-        return False
+        return self.surrogate_fit is not None
+
+    @property
+    def surrogate_fit(self) -> tuple[Any, ...] | None:
+        """What decides the surrogate: entries in which it is equal share one fit. None without."""
+        return None
 
 
 class TrainedSettings(ModelSettings):

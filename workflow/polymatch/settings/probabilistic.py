@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -91,7 +91,7 @@ class ProbabilisticSettings(TrainedSettings):
             raise ValueError(
                 f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
             )
-        if self.needs_surrogate and self.teacher is None:
+        if self._uses_poly and self.teacher is None:
             raise ValueError("loss or similarity 'poly' needs a `teacher`")
         if not self.min_logvar <= self.init_logvar <= self.max_logvar:
             raise ValueError(
@@ -118,5 +118,11 @@ class ProbabilisticSettings(TrainedSettings):
         return self.loss in ("soft", "pcmepp")
 
     @property
-    def needs_surrogate(self) -> bool:
+    def surrogate_fit(self) -> tuple[Any, ...] | None:
+        if not self._uses_poly:
+            return None
+        return self.teacher, self.degree, self.alpha, self.published
+
+    @property
+    def _uses_poly(self) -> bool:
         return self.loss == "poly" or "poly" in self.similarities

@@ -21,8 +21,19 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """Snakemake hands numbers inside of a list over as text: ``--config 'seeds=[0]'``."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Names of entries: they become parts of paths."""
+
 Number = Annotated[float, BeforeValidator(_number)]
 """A float that may be written ``5e-6``."""
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An int that may come as text."""
 
 
 class Section(BaseModel):

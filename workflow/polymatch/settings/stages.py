@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from polymatch.settings.section import Number, Section
 
@@ -99,12 +99,23 @@ class TeacherSettings(Section):
 class EvaluationSettings(Section):
     """How similarities become figures."""
 
+    k: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[1, 5, 10],
+        description="recalls R@k, ascending; 1, 5 and 10, whose sum is the R-sum, and any more",
+    )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples over items")
     permutations: int = Field(10_000, ge=100, description="sign flips of a paired test")
     seed: int = Field(0, ge=0, description="seed of both")
     certificate_pairs: int = Field(
         2000, ge=10, description="test pairs on which a surrogate meets the exact probability"
     )
+
+    @field_validator("k")
+    @classmethod
+    def _of_the_tables(cls, k: list[int]) -> list[int]:
+        if k != sorted(set(k)) or not {1, 5, 10} <= set(k):
+            raise ValueError("it must ascend and hold 1, 5 and 10, which every table has")
+        return k
 
 
 class BenchmarkSettings(Section):

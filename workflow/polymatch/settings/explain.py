@@ -1,0 +1,83 @@
+"""What is wrong with a configuration, in one line: key, value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from polymatch.settings.families import families
+from polymatch.settings.section import Section
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
+    """Say what may stand in the place of ``name``, the likeliest first.
+
+    >>> suggest("pcm", ["aligned", "pcme"])
+    "did you mean 'pcme'? allowed: aligned, pcme"
+    """
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}allowed: {', '.join(known) or 'none is defined'}"
+
+
+def one_line(error: ValidationError, kind: type[Section]) -> str:
+    """Say the first error of ``kind`` as `key: value is wrong; what is allowed`; count the rest."""
+    errors = error.errors()
+    # A misspelt key often leaves a required one missing: the misspelling is the cause.
+    first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{_explain(first, kind)}{more}"
+
+
+def reason(error: Any) -> str:
+    """What pydantic has against one value: `VALUE is not allowed: why`."""
+    message = error["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(error["input"], Mapping) else f"{error['input']!r} "
+    return f"{value}is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def fields(kind: Any) -> list[str]:
+    """The keys of a section; none for anything else."""
+    is_section = isinstance(kind, type) and issubclass(kind, Section)
+    return list(kind.model_fields) if is_section else []
+
+
+def _explain(error: Any, kind: type[Section]) -> str:
+    steps = _walk(error["loc"], kind)
+    shown = ".".join(str(part) for part, _ in steps)
+    if error["type"] == "extra_forbidden":
+        section = steps[-2][1] if len(steps) > 1 else kind
+        return f"{shown}: unknown key {steps[-1][0]!r}; {suggest(steps[-1][0], fields(section))}"
+    if error["type"] == "missing":
+        return f"{shown}: is missing and has no default (config/README.md describes it)"
+    if error["type"] == "union_tag_invalid":
+        tag = error["ctx"]["tag"]
+        return f"{shown}.family: unknown family {tag!r}; {suggest(tag, families())}"
+    if error["type"] == "union_tag_not_found":
+        return f"{shown}.family: is missing; allowed: {', '.join(families())}"
+    return f"{shown}: {reason(error)}"
+
+
+def _walk(path: tuple[Any, ...], kind: Any) -> list[tuple[Any, Any]]:
+    """Follow an error's path to (key, type) pairs, leaving out what no file has in it.
+
+    pydantic adds ``[key]`` for a bad key, and a model entry's family behind the entry's name.
+    """
+    steps: list[tuple[Any, Any]] = []
+    for part in path:
+        if part == "[key]":
+            continue
+        if len(steps) == 2 and steps[0][0] == "models" and not fields(kind):
+            kind = families()[part]
+            steps[-1] = (steps[-1][0], kind)
+            continue
+        if part in fields(kind):
+            kind = kind.model_fields[part].annotation
+        elif get_args(kind):
+            kind = get_args(kind)[-1]
+        steps.append((part, kind))
+    return steps

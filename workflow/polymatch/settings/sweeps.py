@@ -1,0 +1,157 @@
+"""Sweeps: one model tried with several values of its settings, compared in a table of their own.
+
+Every combination is an ordinary entry, as if it stood under ``models:``, but it is not in
+``summary.csv``. A combination that has the settings of an entry that is there already, under
+``models:`` or in an earlier sweep, is that entry: nothing is trained twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, ValidationError, WithJsonSchema
+
+from polymatch.errors import ConfigError
+from polymatch.settings.explain import fields, reason, suggest
+from polymatch.settings.families import families
+from polymatch.settings.grid import combinations, setting, with_settings
+from polymatch.settings.model import ModelSettings
+from polymatch.settings.section import Section
+
+Value = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": kind} for kind in ("number", "string", "boolean")]})
+]
+
+
+class SweepSettings(Section):
+    """A model with several values of its settings, and what stands beside it in the table."""
+
+    model: str = Field(description="entry of `models` that the values are put into")
+    grid: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
+        min_length=1,
+        description="keys of that entry (dotted: `training.lr`), each with the values to try",
+    )
+    beside: list[str] = Field(
+        default=[], description="entries of `models` in the same table, which are never chosen"
+    )
+    select: Literal["val_rsum", "val_t2v_r1", "val_v2t_r1"] = Field(
+        "val_rsum", description="figure on val, mean over seeds, that chooses a combination"
+    )
+
+
+class Point(NamedTuple):
+    """One combination of a sweep: the entry that it is, and its value at each key of the grid."""
+
+    name: str
+    choice: dict[str, Any]
+    entry: ModelSettings
+
+
+def expand_sweeps(
+    sweeps: Mapping[str, SweepSettings],
+    models: Mapping[str, ModelSettings],
+    teachers: Mapping[str, Any],
+) -> dict[str, list[Point]]:
+    """The combinations of each sweep, in the order of its grid, the last key fastest.
+
+    Args:
+        sweeps: the section `sweeps`.
+        models: the expanded section `models`.
+        teachers: the section `teachers`; only its names are looked at.
+
+    Raises:
+        ConfigError: an unknown model, key or teacher, or a value that the entry does not take.
+    """
+    entries = dict(models)
+    expanded: dict[str, list[Point]] = {}
+    for name, sweep in sweeps.items():
+        where = f"sweeps.{name}"
+        for other in (sweep.model, *sweep.beside):
+            if other not in models:
+                key = "model" if other == sweep.model else "beside"
+                raise ConfigError(
+                    f"{where}.{key}: unknown model {other!r}; {suggest(other, models)}"
+                )
+        expanded[name] = points = list(_points(where, sweep, entries))
+        _check_points(where, sweep, points, teachers)
+        entries |= {point.name: point.entry for point in points}
+    return expanded
+
+
+def _points(
+    where: str, sweep: SweepSettings, entries: Mapping[str, ModelSettings]
+) -> Iterator[Point]:
+    base = entries[sweep.model]
+    for key in sweep.grid:
+        _check_key(f"{where}.grid.{key}", key, type(base))
+    for choice in combinations(sweep.grid):
+        entry = _entry(where, base, choice)
+        settled = entry.model_dump(mode="json")
+        # As the entry has them: 1, 1.0 and "1e0" are the same learning rate, and the same name.
+        values = {key: setting(settled, key) for key in choice}
+        parts = [f"{key}_{_short(f'{where}.grid.{key}', v)}" for key, v in values.items()]
+        name = ".".join([sweep.model, *parts])
+        same = next((known for known, other in entries.items() if other == entry), None)
+        if same is None and name in entries:
+            raise ConfigError(
+                f"{where}: {name!r} would be named like another entry that has other settings; "
+                "rename that one"
+            )
+        yield Point(same or name, values, entry)
+
+
+def _check_key(where: str, key: str, kind: Any) -> None:
+    for part in key.split("."):
+        if part not in fields(kind):
+            raise ConfigError(f"{where}: unknown key {part!r}; {suggest(part, fields(kind))}")
+        kind = kind.model_fields[part].annotation
+
+
+def _entry(where: str, base: ModelSettings, choice: Mapping[str, Any]) -> ModelSettings:
+    raw = with_settings(base.model_dump(mode="json"), choice)
+    try:
+        return families()[base.family].model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        # A value that is wrong beside another one is found by a whole section, not at a key.
+        shown = ", ".join(f"{name}={value}" for name, value in choice.items())
+        at = f"{where}.grid.{key}:" if key in choice else f"{where}.grid: {shown}"
+        raise ConfigError(f"{at} {reason(first)}") from None
+
+
+def _check_points(
+    where: str, sweep: SweepSettings, points: list[Point], teachers: Mapping[str, Any]
+) -> None:
+    seen: set[str] = set()
+    for point in points:
+        if point.name in seen:
+            shown = ", ".join(f"{key}={value}" for key, value in point.choice.items())
+            raise ConfigError(f"{where}.grid: {shown} is there twice; leave one out")
+        seen.add(point.name)
+        teacher = point.choice.get("teacher")
+        if teacher is not None and teacher not in teachers:
+            raise ConfigError(
+                f"{where}.grid.teacher: unknown teacher {teacher!r}; {suggest(teacher, teachers)}"
+            )
+    for other in sweep.beside:
+        if other in seen:
+            raise ConfigError(f"{where}.beside: {other!r} is in the table already; leave it out")
+        seen.add(other)
+
+
+def _short(where: str, value: Any) -> str:
+    """A value as a part of a name.
+
+    >>> [_short("", value) for value in (5e-6, 1.0, 1e20, True, -5.0, "kl")]
+    ['5e-6', '1', '1e20', 'true', '-5', 'kl']
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return re.sub(r"e\+?(-?)0*", r"e\1", format(value, ".12g"))
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]+", value):
+        return value
+    raise ConfigError(f"{where}: {value!r} makes no name; a grid takes numbers, names, true, false")

@@ -1,0 +1,89 @@
+# Runs of a sweep's combinations -> its table, its figure and the entry that is best on val.
+
+
+def sweep_files(name):
+    """Files of every run in a sweep's table, of each of its similarities (kind)."""
+
+    def files(wildcards):
+        runs = [
+            run
+            for model in CONFIG.sweep_models(wildcards.sweep)
+            for run in CONFIG.runs_of(model)
+        ]
+        return sorted(
+            {
+                run_path(run, name.format(kind=kind))
+                for run in runs
+                for kind in CONFIG.model_entry(run.model).scored_by
+            }
+        )
+
+    return files
+
+
+rule sweep:
+    input:
+        ranks=sweep_files("{kind}.ranks.parquet"),
+        histories=sweep_files("history.csv"),
+        latencies=lambda wildcards: [
+            run_path(CONFIG.runs_of(model)[0], f"{kind}.latency.json")
+            for model in CONFIG.sweep_models(wildcards.sweep)
+            for kind in CONFIG.model_entry(model).scored_by
+        ],
+        embedded_items=EMBEDDINGS["embedded_items"],
+    output:
+        table=report(
+            "results/sweeps/{sweep}.csv",
+            caption="../report/sweep.rst",
+            category="Sweeps",
+            labels={"sweep": "{sweep}", "what": "table"},
+        ),
+        best="results/sweeps/{sweep}.best.yaml",
+    log:
+        f"{LOG}/sweep/{{sweep}}.log",
+    benchmark:
+        f"{LOG}/sweep/{{sweep}}.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        script=script("sweep.py"),
+        config=CONFIG.model_dump_json(),
+        space=lambda wildcards, input: Path(input.embedded_items).parents[1],
+        code=code("sweep.py"),
+    shell:
+        "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "
+        "--space {params.space} --table {output.table} --best {output.best} 2>&1 | tee {log}"
+
+
+rule plot_sweep:
+    input:
+        "results/sweeps/{sweep}.csv",
+    output:
+        report(
+            "results/sweeps/{sweep}.pdf",
+            caption="../report/sweep.rst",
+            category="Sweeps",
+            labels={"sweep": "{sweep}", "what": "figure"},
+        ),
+        "results/sweeps/{sweep}.png",
+    log:
+        f"{LOG}/plot_sweep/{{sweep}}.log",
+    benchmark:
+        f"{LOG}/plot_sweep/{{sweep}}.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_sweep.py"),
+        config=CONFIG.model_dump_json(),
+        code=code("plot_sweep.py"),
+    shell:
+        "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "
+        "--table {input} --out {output} 2>&1 | tee {log}"
