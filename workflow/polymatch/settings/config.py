@@ -21,6 +21,7 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache, reduce
 from operator import or_
+from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
@@ -193,6 +194,11 @@ def _named_by_template(models: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_references(config: Config) -> None:
+    if config.data.folders is not None and not config.encoder.given:
+        raise ConfigError(
+            "encoder.given: false does not go with `data.folders`, whose embeddings are features "
+            "already; set it to true"
+        )
     if config.baseline not in config.models:
         raise ConfigError(
             f"baseline: unknown model {config.baseline!r}; "
@@ -261,11 +267,17 @@ def _walk(path: tuple[Any, ...]) -> list[tuple[Any, Any]]:
             steps[-1] = (steps[-1][0], kind)
             continue
         if part in _fields(kind):
-            kind = kind.model_fields[part].annotation
+            kind = _without_none(kind.model_fields[part].annotation)
         elif get_args(kind):
             kind = get_args(kind)[-1]
         steps.append((part, kind))
     return steps
+
+
+def _without_none(annotation: Any) -> Any:
+    # The section itself, where a section may be left out.
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    return parts[0] if len(parts) == 1 and NoneType in get_args(annotation) else annotation
 
 
 def _fields(kind: Any) -> list[str]:
