@@ -17,6 +17,7 @@ Similarities, each named in its row of the tables:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +26,8 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
+from polymatch.models.probabilistic_published import read_published
+from polymatch.settings.model import ModelSettings
 from polymatch.settings.probabilistic import ProbabilisticSettings
 from polymatch.surrogate import PolynomialSurrogate, poly_similarity
 
@@ -97,11 +100,45 @@ class Model(RetrievalModel):
         if "surrogate" in attachments:
             self.surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
 
+    def adopt(self, settings: ModelSettings) -> None:
+        assert isinstance(settings, ProbabilisticSettings)  # the family's own
+        for key in ("hidden", "min_logvar", "max_logvar"):
+            ours, theirs = getattr(self.settings, key), getattr(settings, key)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{settings.published_checkpoint}: has {key} {ours}, but the model's entry "
+                    f"says {theirs}; set `{key}: {ours}`"
+                )
+        if "poly" in settings.similarities and self.surrogate is None:
+            raise ConfigError(
+                f"{settings.published_checkpoint}: has no polynomial, which similarity 'poly' "
+                "needs; name the file of fit_poly as `published_poly`"
+            )
+        self.settings = settings
+
     def required_surrogate(self) -> PolynomialSurrogate:
         """The attached surrogate; ConfigError if there is none."""
         if self.surrogate is None:
             raise ConfigError("similarity 'poly' needs a surrogate, and none is attached")
         return self.surrogate
+
+
+def load_published(path: Path | str, poly: Path | str | None = None) -> Model:
+    """Return the model that a checkpoint of the published code holds, ready to encode.
+
+    Its ``video`` projector encodes items, its ``text`` projector captions. ``poly`` is the file of
+    ``fit_poly`` for a checkpoint that was saved without its polynomial (or with another one).
+    Settings are those of its ``config``, as far as it has one.
+
+    Raises:
+        DataError: a file is missing, broken, or not one of the published code; what is wrong with
+            it is named.
+    """
+    published = read_published(path, poly)
+    model = Model(published.settings, published.width, published.width)
+    model.load_state_dict(published.weights)
+    model.surrogate = published.surrogate
+    return model.eval()
 
 
 def sample(gaussians: Gaussians, noise: Tensor) -> Tensor:

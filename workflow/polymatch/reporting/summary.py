@@ -65,7 +65,7 @@ def _row(
     first = run_directory(space, config.runs_of(run.model)[0])
     scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
     history = pd.read_csv(folder / "history.csv")
-    certificate = _json(folder / "certificate.json") if entry.needs_surrogate else {}
+    certificate = _json(folder / "certificate.json") if entry.certified else {}
     return {
         "dataset": config.data.name,
         "encoder": config.encoder.name,

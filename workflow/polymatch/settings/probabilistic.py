@@ -48,6 +48,15 @@ class ProbabilisticSettings(TrainedSettings):
     published: bool = Field(
         False, description="fit as the published code does: raw features, clipped logits"
     )
+    published_checkpoint: str | None = Field(
+        None,
+        description="checkpoint (.pth) of the published code: the model is read from it and not "
+        "trained; `hidden` must be the checkpoint's",
+    )
+    published_poly: str | None = Field(
+        None,
+        description="coefficients (.pt) of the published `fit_poly`, for a checkpoint without them",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -55,6 +64,8 @@ class ProbabilisticSettings(TrainedSettings):
             raise ValueError(
                 f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
             )
+        if self.published_poly is not None and self.published_checkpoint is None:
+            raise ValueError("`published_poly` goes with a `published_checkpoint`")
         if self.needs_surrogate and self.teacher is None:
             raise ValueError("loss or similarity 'poly' needs a `teacher`")
         if len(set(self.similarities)) != len(self.similarities):
@@ -66,5 +77,19 @@ class ProbabilisticSettings(TrainedSettings):
         return list(self.similarities)
 
     @property
+    def trained(self) -> bool:
+        return self.published_checkpoint is None
+
+    @property
+    def published_files(self) -> list[str]:
+        return [path for path in (self.published_checkpoint, self.published_poly) if path]
+
+    @property
     def needs_surrogate(self) -> bool:
-        return self.loss == "poly" or "poly" in self.similarities
+        return self.trained and (self.loss == "poly" or "poly" in self.similarities)
+
+    @property
+    def certified(self) -> bool:
+        """Needs the scale and shift of the probability, which only a teacher's entry gives."""
+        named = "poly" in self.similarities and self.teacher is not None
+        return named or self.needs_surrogate

@@ -176,8 +176,8 @@ def _problems(rows: Rows, ids: list[str], seen: dict[bytes, str] | None) -> list
     found: list[str] = [""] * len(rows)
     own: dict[bytes, str] = {}
     for start, block in rows.blocks():
-        finite: NDArray[np.bool_] = np.isfinite(block).all(axis=1)
-        nonzero: NDArray[np.bool_] = np.any(block, axis=1)
+        finite = np.asarray(np.isfinite(block).all(axis=1))
+        nonzero = np.asarray(np.any(block, axis=1))
         for row in range(len(block)):
             name = f"row {start + row + 1} of {rows.path}"
             if not finite[row]:
