@@ -77,6 +77,31 @@ BAD = {
         r"items, row 5, 'e': .*e.webp has 3 frames, n_frames says 8",
         ("items", 5, "e"),
     ),
+    "no path": (
+        lambda items, _c, _r: change(items, 1, "path", None),
+        r"items, row 2, 'b': has no picture; give its path",
+        ("items", 2, "b"),
+    ),
+    "empty path": (
+        lambda items, _c, _r: change(items, 1, "path", ""),
+        r"items, row 2, 'b': has no picture",
+        ("items", 2, "b"),
+    ),
+    "no number of frames": (
+        lambda items, _c, _r: change(items, 1, "n_frames", pd.NA),
+        r"b.png has 1 frames, n_frames says <NA>",
+        ("items", 2, "b"),
+    ),
+    "problem that the source knows of": (
+        lambda items, _c, _r: items.__setitem__("problem", ["", "odd", "", "", ""]),
+        r"items, row 2, 'b': odd",
+        ("items", 2, "b"),
+    ),
+    "problem of a caption": (
+        lambda _i, captions, _r: captions.__setitem__("problem", [""] * 5 + ["odd"]),
+        r"captions, row 6, 'c5': odd",
+        ("captions", 6, "c5"),
+    ),
     "unknown split": (
         lambda items, _c, _r: change(items, 4, "split", "dev"),
         r"items, row 5, 'e': split 'dev' is unknown \(known: train, val, test\)",
@@ -160,3 +185,13 @@ def test_missing_columns_and_unknown_choice(items, captions, root):
         build_manifest(items.drop(columns="split"), captions, root)
     with pytest.raises(ConfigError, match="on_bad_item: 'ignore' is not one of"):
         build_manifest(items, captions, root, on_bad_item="ignore")
+
+
+def test_without_pictures_none_is_looked_for_and_all_else_is_checked(items, captions, root):
+    items["path"], items["n_frames"] = None, pd.NA
+    prepared = build_manifest(items, captions, root, pictures=False)
+    assert prepared.manifest["item_id"].tolist() == list("abcde")
+    check_table(prepared.manifest, load_schema("manifest"), "manifest")
+    change(items, 4, "group_id", "g1")
+    with pytest.raises(DataError, match=r"group 'g1' is in the splits test, train"):
+        build_manifest(items, captions, root, pictures=False)

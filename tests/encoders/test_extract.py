@@ -127,6 +127,12 @@ def test_a_bad_picture_stops_or_is_listed(tmp_path, manifest, spoil, message):
         FeatureStore(paths["pooled"]).check(ids=manifest["item_id"].tolist())
 
 
+def test_a_data_set_without_pictures_is_pointed_to_its_own_features(tmp_path, manifest):
+    manifest.loc[2, "path"] = None
+    with pytest.raises(ConfigError, match=r"1 of 7 items have no picture .*`encoder\.given` to"):
+        extract_items(manifest, tmp_path, ColourEncoder(), stores(tmp_path), ABOUT)
+
+
 def test_no_good_picture_at_all(tmp_path, manifest):
     manifest["path"] = "gone.webp"
     with pytest.raises(DataError, match="not one of 7 pictures could be encoded"):

@@ -25,7 +25,7 @@ rule extract_items:
         encoder=CONFIG.encoder.model_dump_json(),
         device=CONFIG.device,
         files=folder_hash(CONFIG.data.root),
-        code=code("extract_items.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
+        code=encoder_code("extract_items.py"),
     shell:
         "python {params.script} --data {params.data:q} --encoder {params.encoder:q} "
         "--manifest {input.manifest} --frames {output.frames} --pooled {output.pooled} "
@@ -54,7 +54,7 @@ rule extract_captions:
         kinds=sorted({*CONFIG.data.train_captions, *CONFIG.data.test_captions}),
         encoder=CONFIG.encoder.model_dump_json(),
         device=CONFIG.device,
-        code=code("extract_captions.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
+        code=encoder_code("extract_captions.py"),
     shell:
         "python {params.script} --dataset {params.data} --kinds {params.kinds:q} "
         "--encoder {params.encoder:q} --captions {input.captions} --out {output} "

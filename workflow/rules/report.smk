@@ -11,7 +11,7 @@ ROWS = {
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS
-    if CONFIG.model_entry(run.model).needs_surrogate
+    if CONFIG.model_entry(run.model).certified
 ]
 
 

@@ -2,6 +2,8 @@
 
 
 rule prepare:
+    input:
+        GIVEN_FILES,
     output:
         **TABLES,
         problems=f"{DATA}/problems.csv",
@@ -10,7 +12,7 @@ rule prepare:
     benchmark:
         f"{LOG}/prepare/{CONFIG.data.name}.tsv"
     conda:
-        environment("data")
+        environment("torch" if CONFIG.encoder.given else "data")
     threads: 1
     resources:
         mem_mb=1000,
@@ -18,8 +20,8 @@ rule prepare:
     params:
         script=script("prepare.py"),
         settings=CONFIG.data.model_dump_json(),
-        files=folder_hash(CONFIG.data.root),
-        code=code("prepare.py", f"polymatch.sources.{CONFIG.data.source}"),
+        files=[] if CONFIG.encoder.given else folder_hash(CONFIG.data.root),
+        code=source_code("prepare.py"),
     shell:
         "python {params.script} --settings {params.settings:q} --manifest {output.manifest} "
         "--captions {output.captions} --problems {output.problems} 2>&1 | tee {log}"

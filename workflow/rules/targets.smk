@@ -3,6 +3,7 @@
 import json
 import os
 
+from polymatch.errors import one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
 
 DATA = f"results/{CONFIG.data.name}"
@@ -28,6 +29,17 @@ SCORED = [
 os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 }
+
+
+def given_files():
+    """Files of a data set that brings its features; what is missing is said before any job."""
+    from polymatch.sources import given_source
+
+    with one_line_errors():
+        return given_source(CONFIG.data.source).input_files(CONFIG.data)
+
+
+GIVEN_FILES = given_files() if CONFIG.encoder.given else []
 
 
 wildcard_constraints:
@@ -72,13 +84,29 @@ def family_code(name):
     return lambda wildcards: code(name, *family_modules(entry(wildcards)))
 
 
+def source_code(name):
+    """Hash of a script that reads the raw files, with the source's own module."""
+    return code(name, f"polymatch.sources.{CONFIG.data.source}")
+
+
+def encoder_code(name):
+    """Hash of a script that runs the encoder, with the encoder's own module."""
+    return code(name, f"polymatch.encoders.{CONFIG.encoder.name}")
+
+
+def feature_code():
+    """Hashes of all the code that makes features."""
+    if CONFIG.encoder.given:
+        return [source_code("import_features.py")]
+    return [encoder_code("extract_items.py"), encoder_code("extract_captions.py")]
+
+
 def run_code(model):
     """Hash of all the code between the raw files and a model's figures."""
     family = family_modules(CONFIG.model_entry(model))
     return settings_hash(
-        code("prepare.py", f"polymatch.sources.{CONFIG.data.source}"),
-        code("extract_items.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
-        code("extract_captions.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
+        source_code("prepare.py"),
+        *feature_code(),
         *(
             code(f"{stage}.py")
             for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")

@@ -6,6 +6,7 @@ rule train:
         **TABLES,
         **EMBEDDINGS,
         surrogate=surrogate_of,
+        published=lambda wildcards: entry(wildcards).published_files,
     output:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",

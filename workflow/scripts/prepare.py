@@ -8,7 +8,7 @@ from polymatch.data.manifest import build_manifest
 from polymatch.data.tables import write_table
 from polymatch.errors import one_line_errors
 from polymatch.settings.stages import DataSettings
-from polymatch.sources import load
+from polymatch.sources import brings_features, read_source
 
 
 def main() -> None:
@@ -19,9 +19,14 @@ def main() -> None:
     args.add_argument("--problems", type=Path, required=True)
     given = args.parse_args()
     settings = given.settings
-    root = Path(settings.root)
-    items, captions = load(settings.source).read(root)
-    prepared = build_manifest(items, captions, root, settings.on_bad_item)
+    items, captions = read_source(settings)
+    prepared = build_manifest(
+        items,
+        captions,
+        settings.root,
+        settings.on_bad_item,
+        pictures=not brings_features(settings.source),
+    )
     write_table(prepared.manifest, given.manifest, "manifest")
     write_table(prepared.captions, given.captions, "captions")
     write_table(prepared.problems, given.problems, "problems")

@@ -1,4 +1,4 @@
-"""Train one run: a model with a seed."""
+"""Train one run: a model with a seed; a published one is read and validated only."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from arguments import add_embeddings, parser, reader
 from polymatch.data.tables import write_table
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
-from polymatch.models import build_model, save_model
+from polymatch.models import first_model, save_model
 from polymatch.settings.families import parse_model
 from polymatch.surrogate import PolynomialSurrogate
 from polymatch.training.loop import train
@@ -28,7 +28,7 @@ def main() -> None:
     data, splits = given.data, reader(given)
     train_set = splits.training_set("train", data.train_captions)
     torch.manual_seed(given.seed)
-    model = build_model(given.model, train_set.items.shape[-1], train_set.captions.shape[-1])
+    model = first_model(given.model, train_set.items.shape[-1], train_set.captions.shape[-1])
     if given.surrogate:
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
     history = train(

@@ -4,11 +4,15 @@ Duplicate ids and an empty split always stop, since leaving rows out cannot mend
 problem stops too, or, with ``on_bad_item="skip"``, its row is left out and listed. A row that goes
 takes along what hangs on it: the captions of an item that goes, and an item whose last caption
 goes. Of a group that lies in two splits every item goes, so that nothing leaks.
+
+A source that knows of problems itself (a NaN in an embedding) says so in a column ``problem``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -42,15 +46,18 @@ def build_manifest(
     captions: pd.DataFrame,
     root: Path | str,
     on_bad_item: Literal["stop", "skip"] = "stop",
+    pictures: bool = True,
 ) -> Prepared:
     """Check a data set's items and captions against each other and against its pictures.
 
     Args:
-        items: item_id, path (relative to ``root``), n_frames, group_id, split, [subgroup];
-            further columns are dropped.
-        captions: caption_id, item_id, text, kind, language; further columns are dropped.
+        items: item_id, path (relative to ``root``), n_frames, group_id, split, [subgroup],
+            [problem]; further columns are dropped.
+        captions: caption_id, item_id, text, kind, language, [problem]; further columns are dropped.
         root: the folder that the paths start from.
         on_bad_item: ``stop`` at the first problem, or ``skip`` the rows that have one.
+        pictures: whether every item has a picture; without (features come with the data set) path
+            and n_frames may be missing, and no picture is looked for.
 
     Raises:
         ConfigError: ``on_bad_item`` is neither.
@@ -59,13 +66,17 @@ def build_manifest(
     """
     if on_bad_item not in ("stop", "skip"):
         raise ConfigError(f"on_bad_item: {on_bad_item!r} is not one of 'stop', 'skip'")
-    items = _columns(items, "items", ITEM_COLUMNS, optional=("subgroup",))
-    captions = _columns(captions, "captions", CAPTION_COLUMNS)
+    items = _columns(items, "items", ITEM_COLUMNS, optional=("subgroup", "problem"))
+    captions = _columns(captions, "captions", CAPTION_COLUMNS, optional=("problem",))
+    told = [_told(table) for table in (items, captions)]
+    items, captions = (
+        table.drop(columns="problem", errors="ignore") for table in (items, captions)
+    )
     _refuse_repeated(items, "items", "item_id")
     _refuse_repeated(captions, "captions", "caption_id")
 
-    of_items = _item_problems(items, Path(root))
-    of_captions = _caption_problems(captions, items, of_items)
+    of_items = told[0] | _item_problems(items, Path(root) if pictures else None)
+    of_captions = told[1] | _caption_problems(captions, items, of_items)
     kept_captions = captions.drop(index=list(of_captions))
     described = set(kept_captions["item_id"])
     for row, item_id in enumerate(items["item_id"]):
@@ -123,12 +134,21 @@ def _refuse_empty_split(manifest: pd.DataFrame, left_out: int) -> None:
             )
 
 
-def _item_problems(items: pd.DataFrame, root: Path) -> dict[int, str]:
-    """The first problem of each item that has one, by row."""
+def _told(table: pd.DataFrame) -> dict[int, str]:
+    """The problems that the source itself knows of, by row."""
+    if "problem" not in table.columns:
+        return {}
+    return {row: problem for row, problem in enumerate(table["problem"]) if problem}
+
+
+def _item_problems(items: pd.DataFrame, root: Path | None) -> dict[int, str]:
+    """The first problem of each item that has one, by row; ``root`` is that of the pictures."""
     of_groups = items.groupby("group_id")["split"].nunique()
     split_groups = set(of_groups.index[of_groups > 1])
     with ThreadPoolExecutor() as pool:
-        of_files = pool.map(_file_problem, (root / p for p in items["path"]), items["n_frames"])
+        of_files: Iterable[str] = [""] * len(items)
+        if root is not None:
+            of_files = pool.map(partial(_file_problem, root), items["path"], items["n_frames"])
         found = {}
         for row, (split, group, of_file) in enumerate(
             zip(items["split"], items["group_id"], of_files, strict=True)
@@ -146,12 +166,15 @@ def _item_problems(items: pd.DataFrame, root: Path) -> dict[int, str]:
     return found
 
 
-def _file_problem(path: Path, n_frames: int) -> str:
+def _file_problem(root: Path, name: object, n_frames: int) -> str:
+    if not isinstance(name, str) or not name:
+        return "has no picture; give its path or take out the row"
+    path = root / name
     try:
         there = count_frames(path)
     except DataError as error:
         return str(error)
-    if there != n_frames:
+    if pd.isna(n_frames) or there != n_frames:
         return f"{path} has {there} frames, n_frames says {n_frames}; correct the row or the file"
     return ""
 

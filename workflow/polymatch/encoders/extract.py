@@ -47,7 +47,7 @@ def extract_items(
         The items left out: table, row (counted from 1), id, problem; empty if none.
 
     Raises:
-        ConfigError: the encoder does not give a feature asked for.
+        ConfigError: the encoder does not give a feature asked for, or the data set has no pictures.
         DataError: with ``stop``, a picture is missing, broken, or has other than ``n_frames``
             frames; nothing is written then.
     """
@@ -57,6 +57,12 @@ def extract_items(
             raise ConfigError(
                 f"feature {name!r}: encoder {encoder.info.name} gives only {', '.join(shapes)}"
             )
+    if manifest["path"].isna().any():
+        raise ConfigError(
+            f"encoder {encoder.info.name}: {int(manifest['path'].isna().sum())} of {len(manifest)} "
+            "items have no picture to encode; if features come with the data set, set "
+            "`encoder.given` to true"
+        )
     attributes = {**_provenance(encoder), **attributes}
     problems: list[tuple[str, int, str, str]] = []
     with ExitStack() as stack:

@@ -67,6 +67,14 @@ class RetrievalModel(nn.Module, ABC):
         """Figures about encoded items and captions that are worth a column in the history."""
         return {}
 
+    def adopt(self, settings: ModelSettings) -> None:
+        """Take an entry's settings in place of those that a published checkpoint tells.
+
+        Raises:
+            ConfigError: they contradict the weights.
+        """
+        self.settings = settings
+
     @property
     def device(self) -> torch.device:
         """Where the weights are; the CPU for a model without any."""
@@ -77,6 +85,28 @@ def build_model(settings: ModelSettings, item_width: int, caption_width: int) ->
     """Build the untrained model that ``settings`` describes, of the module named by its family."""
     module = importlib.import_module(f"polymatch.models.{settings.family}")
     return module.Model(settings, item_width, caption_width)
+
+
+def first_model(settings: ModelSettings, item_width: int, caption_width: int) -> RetrievalModel:
+    """Return the model that training starts from, or the published one that ``settings`` name.
+
+    Raises:
+        ConfigError: the published model has other widths or sizes than the data and the settings.
+        DataError: its files are not what they should be.
+    """
+    if not settings.published_files:
+        return build_model(settings, item_width, caption_width)
+    module = importlib.import_module(f"polymatch.models.{settings.family}")
+    model: RetrievalModel = module.load_published(*settings.published_files)
+    where = settings.published_files[0]
+    if model.widths != (item_width, caption_width):
+        raise ConfigError(
+            f"{where}: for embeddings of width {model.widths[0]}, but the data set's have "
+            f"{item_width} (items) and {caption_width} (captions); it needs those that it was "
+            "trained on"
+        )
+    model.adopt(settings)
+    return model
 
 
 def save_model(model: RetrievalModel, run_directory: Path | str) -> None:

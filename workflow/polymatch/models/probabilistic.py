@@ -23,6 +23,7 @@ Similarities, each named in its row of the tables:
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +32,9 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
+from polymatch.models.probabilistic_published import read_published
 from polymatch.models.refreshed import refreshed_surrogate
+from polymatch.settings.model import ModelSettings
 from polymatch.settings.probabilistic import ProbabilisticSettings
 from polymatch.surrogate import PolynomialSurrogate, distance_moments, poly_similarity
 
@@ -153,6 +156,22 @@ class Model(RetrievalModel):
             figures["outside_share"] = self.surrogate.region.outside_share(*moments)
         return figures
 
+    def adopt(self, settings: ModelSettings) -> None:
+        assert isinstance(settings, ProbabilisticSettings)  # the family's own
+        for key in ("hidden", "min_logvar", "max_logvar"):
+            ours, theirs = getattr(self.settings, key), getattr(settings, key)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{settings.published_checkpoint}: has {key} {ours}, but the model's entry "
+                    f"says {theirs}; set `{key}: {ours}`"
+                )
+        if "poly" in settings.similarities and self.surrogate is None:
+            raise ConfigError(
+                f"{settings.published_checkpoint}: has no polynomial, which similarity 'poly' "
+                "needs; name the file of fit_poly as `published_poly`"
+            )
+        self.settings = settings
+
     def required_surrogate(self) -> PolynomialSurrogate:
         """The attached surrogate; ConfigError if there is none."""
         if self.surrogate is None:
@@ -163,6 +182,24 @@ class Model(RetrievalModel):
 def draw(gaussians: Gaussians, noise: Tensor) -> Tensor:
     """Samples [K, N, D] of N Gaussians for noise [K, 1, D] or [K, N, D]."""
     return gaussians.mu + noise * torch.exp(0.5 * gaussians.logvar)
+
+
+def load_published(path: Path | str, poly: Path | str | None = None) -> Model:
+    """Return the model that a checkpoint of the published code holds, ready to encode.
+
+    Its ``video`` projector encodes items, its ``text`` projector captions. ``poly`` is the file of
+    ``fit_poly`` for a checkpoint that was saved without its polynomial (or with another one).
+    Settings are those of its ``config``, as far as it has one.
+
+    Raises:
+        DataError: a file is missing, broken, or not one of the published code; what is wrong with
+            it is named.
+    """
+    published = read_published(path, poly)
+    model = Model(published.settings, published.width, published.width)
+    model.load_state_dict(published.weights)
+    model.surrogate = published.surrogate
+    return model.eval()
 
 
 def sample(gaussians: Gaussians, noise: Tensor) -> Tensor:

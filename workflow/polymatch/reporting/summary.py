@@ -72,7 +72,7 @@ def _row(
     scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
     history = pd.read_csv(folder / "history.csv")
     kept = history.loc[history["kept"]].iloc[0]
-    certificate = _json(folder / "certificate.json") if entry.needs_surrogate else {}
+    certificate = _json(folder / "certificate.json") if entry.certified else {}
     return {
         "dataset": config.data.name,
         "encoder": config.encoder.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -46,6 +47,13 @@ def fields(kind: Any) -> list[str]:
     return list(kind.model_fields) if is_section else []
 
 
+def annotation(section: Any, key: str) -> Any:
+    """The type of a section's key; of one that may be left out, the type that it has if not."""
+    kind = section.model_fields[key].annotation
+    parts = [part for part in get_args(kind) if part is not NoneType]
+    return parts[0] if len(parts) == 1 and NoneType in get_args(kind) else kind
+
+
 def _explain(error: Any, kind: type[Section]) -> str:
     steps = _walk(error["loc"], kind)
     shown = ".".join(str(part) for part, _ in steps)
@@ -76,7 +84,7 @@ def _walk(path: tuple[Any, ...], kind: Any) -> list[tuple[Any, Any]]:
             steps[-1] = (steps[-1][0], kind)
             continue
         if part in fields(kind):
-            kind = kind.model_fields[part].annotation
+            kind = annotation(kind, part)
         elif get_args(kind):
             kind = get_args(kind)[-1]
         steps.append((part, kind))

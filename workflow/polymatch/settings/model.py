@@ -45,6 +45,16 @@ class ModelSettings(Section):
         return ["cosine"]
 
     @property
+    def published_files(self) -> list[str]:
+        """Files of the published code that the model is read from, instead of being trained."""
+        return []
+
+    @property
+    def certified(self) -> bool:
+        """Whether its surrogate is held against the exact probability."""
+        return self.needs_surrogate
+
+    @property
     def needs_surrogate(self) -> bool:
         """Whether a polynomial surrogate is fitted before this model is trained."""
         return self.surrogate_fit is not None

@@ -84,6 +84,15 @@ class ProbabilisticSettings(TrainedSettings):
     refresh: RefreshSettings | None = Field(
         None, description="refit the surrogate to the head's own moments as it trains, or never"
     )
+    published_checkpoint: str | None = Field(
+        None,
+        description="checkpoint (.pth) of the published code: the model is read from it and not "
+        "trained; `hidden` must be the checkpoint's",
+    )
+    published_poly: str | None = Field(
+        None,
+        description="coefficients (.pt) of the published `fit_poly`, for a checkpoint without them",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -91,7 +100,9 @@ class ProbabilisticSettings(TrainedSettings):
             raise ValueError(
                 f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
             )
-        if self._uses_poly and self.teacher is None:
+        if self.published_poly is not None and self.published_checkpoint is None:
+            raise ValueError("`published_poly` goes with a `published_checkpoint`")
+        if self.trained and self._uses_poly and self.teacher is None:
             raise ValueError("loss or similarity 'poly' needs a `teacher`")
         if not self.min_logvar <= self.init_logvar <= self.max_logvar:
             raise ValueError(
@@ -119,10 +130,24 @@ class ProbabilisticSettings(TrainedSettings):
 
     @property
     def surrogate_fit(self) -> tuple[Any, ...] | None:
-        if not self._uses_poly:
+        if not self.trained or not self._uses_poly:
             return None
         return self.teacher, self.degree, self.alpha, self.published
 
     @property
     def _uses_poly(self) -> bool:
         return self.loss == "poly" or "poly" in self.similarities
+
+    @property
+    def trained(self) -> bool:
+        return self.published_checkpoint is None
+
+    @property
+    def published_files(self) -> list[str]:
+        return [path for path in (self.published_checkpoint, self.published_poly) if path]
+
+    @property
+    def certified(self) -> bool:
+        """Needs the scale and shift of the probability, which only a teacher's entry gives."""
+        named = "poly" in self.similarities and self.teacher is not None
+        return named or self.needs_surrogate

@@ -9,6 +9,16 @@ from pydantic import Field, field_validator, model_validator
 from polymatch.settings.section import Number, Section
 
 
+class FolderSettings(Section):
+    """Folders of embeddings made elsewhere, one for each split (source `embeddings`)."""
+
+    train: str = Field(min_length=1, description="folder of train; relative to `data.root`")
+    val: str | None = Field(
+        None, min_length=1, description="folder of val; without it `data.val_share` of train is val"
+    )
+    test: str = Field(min_length=1, description="folder of test; another one than that of train")
+
+
 class DataSettings(Section):
     """Which clips and captions."""
 
@@ -17,6 +27,16 @@ class DataSettings(Section):
     )
     source: str = Field("emoji", description="module of `polymatch.sources` that reads it")
     root: str = Field("resources/emoji", description="folder that holds the files")
+    folders: FolderSettings | None = Field(
+        None, description="folders of embeddings made elsewhere (source `embeddings`)"
+    )
+    val_share: Number = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of train's items that is val where `folders` has no val: those whose "
+        "ids hash lowest, always the same",
+    )
     train_captions: list[str] = Field(
         default=["name"], min_length=1, description="kinds of caption used for training"
     )
@@ -36,7 +56,11 @@ class EncoderSettings(Section):
     name: str = Field(
         "efficientnet_minilm",
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="module of `polymatch.encoders`",
+        description="module of `polymatch.encoders`; with `given` only a name in paths and tables",
+    )
+    given: bool = Field(
+        False,
+        description="features come with the data set (source `embeddings`); nothing is extracted",
     )
     batch_size: int = Field(
         32, ge=1, description="frames that are encoded together and held in memory"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, ValidationError, WithJsonSchema
 
 from polymatch.errors import ConfigError
-from polymatch.settings.explain import fields, reason, suggest
+from polymatch.settings.explain import annotation, fields, reason, suggest
 from polymatch.settings.families import families
 from polymatch.settings.grid import combinations, setting, with_settings
 from polymatch.settings.model import ModelSettings
@@ -106,7 +106,7 @@ def _check_key(where: str, key: str, kind: Any) -> None:
     for part in key.split("."):
         if part not in fields(kind):
             raise ConfigError(f"{where}: unknown key {part!r}; {suggest(part, fields(kind))}")
-        kind = kind.model_fields[part].annotation
+        kind = annotation(kind, part)
 
 
 def _entry(where: str, base: ModelSettings, choice: Mapping[str, Any]) -> ModelSettings:

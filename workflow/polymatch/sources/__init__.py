@@ -1,6 +1,23 @@
 """One module per data set or upstream file format, each with ``INFO`` and ``read``."""
 
 from polymatch.sources.info import SourceInfo
-from polymatch.sources.registry import Source, known_sources, load
+from polymatch.sources.registry import (
+    FeatureSource,
+    Source,
+    brings_features,
+    given_source,
+    known_sources,
+    load,
+    read_source,
+)
 
-__all__ = ["Source", "SourceInfo", "known_sources", "load"]
+__all__ = [
+    "FeatureSource",
+    "Source",
+    "SourceInfo",
+    "brings_features",
+    "given_source",
+    "known_sources",
+    "load",
+    "read_source",
+]

@@ -1,6 +1,7 @@
 """Sources by name: a module of this package that has ``INFO`` and ``read`` is a source.
 
-A new data set is a new module; nothing is listed here.
+A source that also has ``write_features`` brings its features with it: nothing is extracted, and its
+items need no pictures. A new data set is a new module; nothing is listed here.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -15,6 +17,7 @@ from typing import Protocol, cast
 import pandas as pd
 
 from polymatch.errors import ConfigError
+from polymatch.settings.stages import DataSettings
 from polymatch.sources.info import SourceInfo
 
 _PACKAGE = "polymatch.sources"
@@ -28,6 +31,59 @@ class Source(Protocol):
     def read(self, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the items and the captions that lie under ``root``."""
         ...
+
+
+class FeatureSource(Protocol):
+    """What a module must have to be a source that brings its features with it."""
+
+    INFO: SourceInfo
+
+    def input_files(self, data: DataSettings) -> list[Path]:
+        """Every file that is read; DataError if one that is needed is missing."""
+        ...
+
+    def read(self, data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return items and captions; a column ``problem`` says what is wrong with a row."""
+        ...
+
+    def write_features(
+        self,
+        data: DataSettings,
+        manifest: pd.DataFrame,
+        captions: pd.DataFrame,
+        stores: Mapping[str, Path],
+        attributes: Mapping[str, str | int | float],
+    ) -> None:
+        """Write a store for each name in ``stores``, of the rows that the tables hold."""
+        ...
+
+
+def read_source(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the items and the captions of the configured data set, as its source gives them."""
+    if brings_features(data.source):
+        return given_source(data.source).read(data)
+    return load(data.source).read(Path(data.root))
+
+
+def brings_features(name: str) -> bool:
+    """Whether the source called ``name`` has features, so that nothing needs to be extracted."""
+    return callable(getattr(load(name), "write_features", None))
+
+
+def given_source(name: str) -> FeatureSource:
+    """Return the source called ``name``, which brings its features.
+
+    Raises:
+        ConfigError: there is no such source, or it has only pictures.
+    """
+    source = load(name)
+    if not brings_features(name):
+        able = ", ".join(filter(brings_features, known_sources()))
+        raise ConfigError(
+            f"encoder.given: source {name!r} has pictures but no features "
+            f"(sources that do: {able}); set it to false"
+        )
+    return cast(FeatureSource, source)
 
 
 def load(name: str) -> Source:

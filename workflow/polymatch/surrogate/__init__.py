@@ -14,6 +14,7 @@ from polymatch.surrogate.probability import (
     match_logit,
     match_probability,
 )
+from polymatch.surrogate.published import surrogate_from_published
 from polymatch.surrogate.region import FittedRegion
 from polymatch.surrogate.similarity import poly_similarity, similarity_of_factors
 from polymatch.surrogate.teacher import Teacher, build_teacher
@@ -34,4 +35,5 @@ __all__ = [
     "paired_distance_moments",
     "poly_similarity",
     "similarity_of_factors",
+    "surrogate_from_published",
 ]

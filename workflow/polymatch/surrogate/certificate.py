@@ -40,15 +40,17 @@ def certificate(
     many pairs were judged, and how many of these lie in the fitted region),
     ``probability_max`` / ``probability_mean`` / ``logit_max`` / ``logit_mean`` (absolute errors
     over all judged pairs), the same with ``_inside`` for those inside the region (NaN if there
-    are none), and ``outside_share_positives`` (NaN without positives).
+    are none), and ``outside_share_positives`` (NaN without positives). Where it is not known what
+    the surrogate was fitted on, both shares are NaN and no pair counts as inside.
 
     Raises:
-        NumericsError: the shapes do not fit together, the surrogate is of another width, or
-            ``positives`` names a row that does not exist.
+        NumericsError: the shapes do not fit together, the surrogate is of another width or was
+            fitted to another scale and shift, or ``positives`` names a row that does not exist.
     """
     tensors = as_tensors(mu_items, logvar_items, mu_captions, logvar_captions)
     a, la, b, lb = (tensor.detach().cpu() for tensor in tensors)
     surrogate.check_width(a.shape[1])
+    _check_probability(surrogate, scale, shift)
     if not len(a) or not len(b) or pairs < 1:
         raise NumericsError(
             f"certificate: {len(a)} items, {len(b)} captions and {pairs} pairs leave none to judge"
@@ -83,7 +85,7 @@ def certificate(
     }
     figures: dict[str, float | int] = {
         "outside_share": _outside_share(a, la, b, lb, surrogate),
-        "outside_share_positives": _mean(~inside[matching]),
+        "outside_share_positives": _mean(~inside[matching]) if surrogate.region.known else np.nan,
         "sampled": len(exact),
         "inside": int(inside.sum()),
     }
@@ -95,9 +97,21 @@ def certificate(
     return figures
 
 
+def _check_probability(surrogate: PolynomialSurrogate, scale: float, shift: float) -> None:
+    for name, value in (("scale", scale), ("shift", shift)):
+        fitted = surrogate.teacher.get(name)
+        if fitted is not None and not np.isclose(float(fitted), value):
+            raise NumericsError(
+                f"certificate: the surrogate was fitted with {name} {fitted:g}, not {value:g}; "
+                "compare it with its own teacher's"
+            )
+
+
 def _outside_share(
     a: Tensor, la: Tensor, b: Tensor, lb: Tensor, surrogate: PolynomialSurrogate
 ) -> float:
+    if not surrogate.region.known:
+        return float("nan")
     outside = 0
     rows = max(1, _PAIRS // len(b))
     with torch.no_grad():

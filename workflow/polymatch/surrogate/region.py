@@ -27,7 +27,8 @@ _MOST_VERTICES = 256
 class FittedRegion:
     """A convex polygon in standardised (ed, vd), or a segment where the points lie on a line.
 
-    ``centre`` and ``scale`` are [2], ``vertices`` [V, 2], counter-clockwise, standardised.
+    ``centre`` and ``scale`` are [2], ``vertices`` [V, 2], counter-clockwise, standardised; there
+    are none where it is not known what a surrogate was fitted on.
     """
 
     centre: np.ndarray
@@ -55,11 +56,26 @@ class FittedRegion:
         scale = np.where(spread > 0, spread, 1.0)
         return cls(centre, scale, _hull((points - centre) / scale))
 
+    @classmethod
+    def unknown(cls) -> FittedRegion:
+        """Return the region of a surrogate that came without one: no pair is known to be inside."""
+        return cls(np.zeros(2), np.ones(2), np.zeros((0, 2)))
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a region to speak of."""
+        return len(self.vertices) > 0
+
     def outside(self, ed: np.ndarray | Tensor, vd: np.ndarray | Tensor) -> np.ndarray:
-        """Return True for each pair outside the region (any shape; NaN counts as outside)."""
+        """Return True for each pair outside the region (any shape; NaN counts as outside).
+
+        Where the region is not known every pair is, since no claim can be made of any.
+        """
         x = (_as_numpy(ed) - self.centre[0]) / self.scale[0]
         y = (_as_numpy(vd) - self.centre[1]) / self.scale[1]
-        inside = np.isfinite(x) & np.isfinite(y)
+        inside = np.isfinite(x) & np.isfinite(y) & self.known
+        if not self.known:
+            return ~inside
         start = self.vertices
         edge = np.roll(start, -1, axis=0) - start
         edge /= np.linalg.norm(edge, axis=1, keepdims=True)
@@ -72,7 +88,9 @@ class FittedRegion:
         return ~inside
 
     def outside_share(self, ed: np.ndarray | Tensor, vd: np.ndarray | Tensor) -> float:
-        """Return the share (0 to 1) of pairs outside the region."""
+        """Return the share (0 to 1) of pairs outside the region; NaN if it is not known."""
+        if not self.known:
+            return float("nan")
         return float(self.outside(ed, vd).mean())
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +104,10 @@ class FittedRegion:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> FittedRegion:
         """Return the region that :meth:`to_json` wrote."""
-        return cls(*(np.array(values[key], float) for key in ("centre", "scale", "vertices")))
+        centre, scale, vertices = (
+            np.array(values[key], float) for key in ("centre", "scale", "vertices")
+        )
+        return cls(centre, scale, vertices.reshape(-1, 2))
 
 
 def _hull(points: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def train(
     start = time.perf_counter()
     history = [{"epoch": 0, "lr": 0.0} | _validate(model, val_set) | {"seconds": 0.0}]
     kept = 0
-    if isinstance(model.settings, TrainedSettings):
+    if isinstance(model.settings, TrainedSettings) and model.settings.trained:
         more, kept = _train(model, train_set, val_set, model.settings.training, seed, label, start)
         history += more
     frame = pd.DataFrame(history)

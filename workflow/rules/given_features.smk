@@ -1,0 +1,29 @@
+# Features that come with the data set -> the same stores that extraction writes.
+
+
+rule import_features:
+    input:
+        **TABLES,
+        files=GIVEN_FILES,
+    output:
+        pooled=f"{SPACE}/features/pooled.h5",
+        captions=f"{SPACE}/features/captions.h5",
+    log:
+        f"{LOG}/import_features/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+    benchmark:
+        f"{LOG}/import_features/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        script=script("import_features.py"),
+        data=CONFIG.data.model_dump_json(),
+        encoder=CONFIG.encoder.model_dump_json(),
+        code=source_code("import_features.py"),
+    shell:
+        "python {params.script} --data {params.data:q} --encoder {params.encoder:q} "
+        "--manifest {input.manifest} --captions {input.captions} --pooled {output.pooled} "
+        "--caption-features {output.captions} 2>&1 | tee {log}"
