@@ -13,23 +13,24 @@ Needs features: run ``make results`` once. Example, an hour on two cores:
 import argparse
 import dataclasses
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import product
 from pathlib import Path
 
+import library  # noqa: F401  (makes the library importable)
 import numpy as np
 import pandas as pd
 import torch
 import yaml
 
-import library  # noqa: F401  (makes the library importable)
 from polymatch.data.splits import RetrievalSet, SplitReader, TrainingSet
 from polymatch.data.tables import read_table
 from polymatch.evaluation import RetrievalRanks, holm, metrics_of, paired_test, retrieval_ranks
 from polymatch.evaluation.ranks import DirectionRanks
 from polymatch.models import build_model
 from polymatch.models.cca import choose_alignment
-from polymatch.settings.config import Config, load_config
-from polymatch.surrogate import build_teacher
+from polymatch.settings.config import load_config
+from polymatch.surrogate import Teacher, build_teacher
 from polymatch.training.loop import train
 from polymatch.training.scoring import score
 
@@ -47,7 +48,7 @@ def main() -> None:
     args.add_argument("--processes", type=int, default=2)
     args.add_argument("--out", type=Path, help="folder for every run's ranks, to go on from")
     given = args.parse_args()
-    config = yaml.safe_load(given.config.read_text())
+    config = given.config.read_text()
     out = given.out or given.results / "folds"
     jobs = [
         (config, given.results, out, fold, seed, given.models)
@@ -64,44 +65,30 @@ def main() -> None:
 
 def _run(job: tuple) -> list[dict]:
     """Train and score every model on one fold with one seed."""
-    raw, results, out, fold, seed, models = job
-    config = load_config(raw)
+    text, results, out, fold, seed, models = job
+    config = load_config(yaml.safe_load(text))
     torch.set_num_threads(1)
     notes = []
     todo = [name for name in models if seed == 0 or config.model_entry(name).trained]
-    data = None
     for name in todo:
         entry = config.model_entry(name)
         paths = {kind: _path(out, name, kind, seed, fold) for kind in entry.scored_by}
         note = paths[entry.scored_by[0]].with_suffix(".csv")
         if not (all(path.exists() for path in paths.values()) and note.exists()):
-            data = data or _fold(config, results, fold)
-            _train_and_score(config, name, seed, data, paths, note)
+            data = _fold(text, results, fold)
+            teacher = (
+                _teacher(text, results, fold, entry.teacher) if entry.needs_surrogate else None
+            )
+            _train_and_score(name, entry, seed, data, teacher, paths, note)
         notes += pd.read_csv(note).to_dict("records")
     return notes
 
 
-def _train_and_score(config: Config, name, seed, data, paths, note) -> None:
+def _train_and_score(name, entry, seed, data, teacher, paths, note) -> None:
     training, val, test = data
-    entry = config.model_entry(name)
     torch.manual_seed(seed)
     model = build_model(entry, training.items.shape[1], training.captions.shape[1])
-    if entry.needs_surrogate:
-        t = config.teacher_entry(entry.teacher)
-        teacher = build_teacher(
-            training.items,
-            training.captions,
-            source=t.source,
-            estimator=t.estimator,
-            pairs=t.n_pairs,
-            samples=t.K,
-            scale=t.a,
-            shift=t.b,
-            log_variance=t.log_variance,
-            bounds=(t.min_logvar, t.max_logvar),
-            seed=t.seed,
-            progress=False,
-        )
+    if teacher is not None:
         fitted = teacher.fit(entry.degree, entry.alpha, entry.published)
         model.attach({"surrogate": fitted.to_dict()})
     history = train(model, training, val, seed=seed, label=f"{name} seed {seed}")
@@ -115,8 +102,30 @@ def _train_and_score(config: Config, name, seed, data, paths, note) -> None:
     pd.DataFrame(rows).to_csv(note, index=False)
 
 
-def _fold(config: Config, results: Path, fold: int):
+@cache
+def _teacher(text: str, results: Path, fold: int, name: str) -> Teacher:
+    training, _, _ = _fold(text, results, fold)
+    settings = load_config(yaml.safe_load(text)).teacher_entry(name)
+    return build_teacher(
+        training.items,
+        training.captions,
+        source=settings.source,
+        estimator=settings.estimator,
+        pairs=settings.n_pairs,
+        samples=settings.K,
+        scale=settings.a,
+        shift=settings.b,
+        log_variance=settings.log_variance,
+        bounds=(settings.min_logvar, settings.max_logvar),
+        seed=settings.seed,
+        progress=False,
+    )
+
+
+@cache
+def _fold(text: str, results: Path, fold: int):
     """The three splits of a fold, in the space that is aligned on its training part."""
+    config = load_config(yaml.safe_load(text))
     tables = results / config.data.name
     features = tables / config.encoder.name / "features"
     manifest = read_table(tables / "manifest.parquet", "manifest")

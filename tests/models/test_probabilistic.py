@@ -181,7 +181,7 @@ def test_init_logvar_moves_where_an_untrained_head_starts():
         torch.manual_seed(0)
         model = build_model(settings(init_logvar=start), WIDTH, WIDTH).eval()
         logvar = model.encode_items(torch.randn(200, WIDTH)).logvar
-        assert float(logvar.mean()) == pytest.approx(start, abs=0.3)
+        assert logvar.mean().item() == pytest.approx(start, abs=0.3)
 
 
 def test_diagnostics_say_where_the_variances_are(model):
