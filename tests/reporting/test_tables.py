@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_ranks
+from polymatch.data.tables import read_table, write_table
+from polymatch.errors import DataError
+from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
 from polymatch.reporting.figures import r1_against_latency, training_curve
 from polymatch.reporting.leaderboard import as_text, leaderboard
 from polymatch.reporting.summary import differing_settings, run_directory, summarise
@@ -84,6 +86,22 @@ def test_the_same_scores_are_no_difference(space):
 def test_latency_of_every_seed_is_that_of_the_first(space):
     summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
     assert summary.loc[summary["model"] == "good", "latency_ms"].tolist() == [4.0, 4.0]
+
+
+def test_recalls_at_more_k_are_columns_of_the_summary_too(space, tmp_path):
+    for path in (space / "runs").glob("*/*/*.metrics.json"):
+        kind = path.name.removesuffix(".metrics.json")
+        ranks = RetrievalRanks.load(path.with_name(f"{kind}.ranks.parquet"))
+        more = {"metrics": metrics_of(ranks, (1, 5, 10, 50))}
+        more["intervals"] = bootstrap_intervals(ranks, (1, 5, 10, 50), resamples=100)
+        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    write_table(summary, tmp_path / "summary.csv", "summary")
+    back = read_table(tmp_path / "summary.csv", "summary")
+    assert back["t2v_r50"].iloc[-1] > back["t2v_r10"].iloc[-1]
+    assert back["v2t_r50_hi"].tolist() == summary["v2t_r50_hi"].tolist()
+    with pytest.raises(DataError, match=r"column 't2v_r0' is unknown"):
+        write_table(summary.assign(t2v_r0=0.0), tmp_path / "summary.csv", "summary")
 
 
 def test_settings_name_only_what_differs_within_a_family():

@@ -1,35 +1,11 @@
 # Runs of a sweep's combinations -> its table, its figure and the entry that is best on val.
 
 
-def sweep_files(name):
-    """Files of every run in a sweep's table, of each of its similarities (kind)."""
-
-    def files(wildcards):
-        runs = [
-            run
-            for model in CONFIG.sweep_models(wildcards.sweep)
-            for run in CONFIG.runs_of(model)
-        ]
-        return sorted(
-            {
-                run_path(run, name.format(kind=kind))
-                for run in runs
-                for kind in CONFIG.model_entry(run.model).scored_by
-            }
-        )
-
-    return files
-
-
 rule sweep:
     input:
         ranks=sweep_files("{kind}.ranks.parquet"),
         histories=sweep_files("history.csv"),
-        latencies=lambda wildcards: [
-            run_path(CONFIG.runs_of(model)[0], f"{kind}.latency.json")
-            for model in CONFIG.sweep_models(wildcards.sweep)
-            for kind in CONFIG.model_entry(model).scored_by
-        ],
+        latencies=sweep_files("{kind}.latency.json", first_seed=True),
         embedded_items=EMBEDDINGS["embedded_items"],
     output:
         table=report(

@@ -130,3 +130,20 @@ def run_path(run, name):
 CURVES = [
     run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
 ]
+
+
+def sweep_files(name, first_seed=False):
+    """Files of the runs in the wildcards' sweep, one for each similarity if the name has {kind}."""
+
+    def files(wildcards):
+        models = CONFIG.sweep_models(wildcards.sweep)
+        runs = [CONFIG.runs_of(model)[: 1 if first_seed else None] for model in models]
+        return sorted(
+            {
+                run_path(run, name.format(kind=kind))
+                for run in sum(runs, [])
+                for kind in CONFIG.model_entry(run.model).scored_by
+            }
+        )
+
+    return files

@@ -161,9 +161,9 @@ _ROW_KEYWORDS = {"type", "additionalProperties", "required", "x-unique", *_PROPE
 Mask = NDArray[np.bool_]
 
 
-def _column_rules(frame: pd.DataFrame, schema: Schema) -> dict[str, Schema]:
+def _column_rules(frame: pd.DataFrame, schema: Schema) -> dict[Any, Schema]:
     """The rules of each column that has some: by its name, or else by the first pattern it fits."""
-    rules: dict[str, Schema] = {}
+    rules: dict[Any, Schema] = {}
     named: Mapping[str, Schema] = schema.get("properties", {})
     for column in map(str, frame.columns):
         fits = (r for p, r in schema.get("patternProperties", {}).items() if re.search(p, column))

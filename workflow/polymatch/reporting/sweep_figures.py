@@ -63,8 +63,7 @@ def _lines(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Fi
             grid.groupby("similarity", sort=False), itertools.cycle(MARKERS), strict=False
         ):
             rows = rows.assign(x=rows[key].map(position).astype(float)).sort_values("x")
-            style = {"marker": marker, "linestyle": "-" if numbers else ""}
-            _one_line(axes, rows, metric, style, f"grid of {sweep.model} ({kind})")
+            _one_line(axes, rows, metric, marker, numbers, f"grid of {sweep.model} ({kind})")
         _levels(axes, beside, metric)
         axes.set(xlabel=key, ylabel=LABELS[metric])
         if numbers and min(shown) > 0 and max(shown) / min(shown) >= 20:
@@ -79,7 +78,7 @@ def _lines(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Fi
 
 
 def _one_line(
-    axes: Axes, rows: pd.DataFrame, metric: str, style: dict[str, str], label: str
+    axes: Axes, rows: pd.DataFrame, metric: str, marker: str, joined: bool, label: str
 ) -> None:
     if rows[metric].isna().all():  # a similarity that val never saw
         return
@@ -91,11 +90,12 @@ def _one_line(
         rows[metric],
         yerr=bounds,
         color="k",
+        marker=marker,
+        linestyle="-" if joined else "",
         markersize=4,
         capsize=2,
         elinewidth=0.7,
         label=label,
-        **style,
     )
     chosen = rows[rows["chosen"]]
     if len(chosen):
@@ -117,8 +117,9 @@ def _levels(axes: Axes, beside: pd.DataFrame, metric: str, upright: bool = False
 
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    place = "outside lower center"
-    figure.legend(handles, labels, loc=place, ncols=4, frameon=False, fontsize="small")
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small"
+    )
 
 
 def _maps(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Figure:
