@@ -51,7 +51,17 @@ def test_every_room_is_listed():
 
 
 @pytest.mark.parametrize(
-    "script", ["prepare", "evaluate", "summarise", "compare", "plot_curve", "sweep", "plot_sweep"]
+    "script",
+    [
+        "prepare",
+        "import_features",
+        "evaluate",
+        "summarise",
+        "compare",
+        "plot_curve",
+        "sweep",
+        "plot_sweep",
+    ],
 )
 def test_stages_without_a_network_do_not_pay_for_torch(script):
     """Importing torch takes seconds, and the tables are made by dozens of short jobs."""

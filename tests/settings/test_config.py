@@ -136,6 +136,23 @@ def test_the_schema_accepts_the_default_and_refuses_a_misspelt_key():
     assert list(validator.iter_errors(changed("evaluation.resample", 8)))
 
 
+def test_the_config_of_msr_vtt_has_the_published_settings():
+    raw = yaml.safe_load((ROOT / "config/msrvtt.yaml").read_text())
+    assert list(Draft202012Validator(config_schema()).iter_errors(raw)) == []
+    config = load_config(raw)
+    names = ["aligned", "pcme", *(f"poly_{degree}" for degree in (3, 4, 5, 6)), "poly_domain_6"]
+    assert list(config.models) == names
+    pcme, poly, fixed = config.models["pcme"], config.models["poly_6"], config.teachers["fixed"]
+    assert (pcme.training.epochs, pcme.training.lr, pcme.training.batch_size) == (40, 1e-5, 64)
+    assert (pcme.K_train, pcme.K_test, pcme.tau, pcme.similarities) == (5, 15, 0.07, ["mean", "mc"])
+    assert (poly.training.epochs, poly.training.lr, poly.degree) == (10, 5e-6, 6)
+    assert poly.published and poly.teacher == "fixed"
+    assert (fixed.n_pairs, fixed.K, fixed.a, fixed.log_variance) == (300_000, 10, 0.1, -5.0)
+    for model in (pcme, poly):
+        assert (model.hidden, model.dropout) == (2048, 0.1)
+        assert (model.variance.kind, model.variance.weight) == ("kl", 0.001)
+
+
 def test_schema_and_readme_are_those_of_the_types():
     """`make docs` writes them."""
     assert (ROOT / "workflow/schemas/config.schema.json").read_text() == schema_text()
