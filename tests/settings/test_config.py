@@ -140,8 +140,10 @@ def test_the_config_of_msr_vtt_has_the_published_settings():
     raw = yaml.safe_load((ROOT / "config/msrvtt.yaml").read_text())
     assert list(Draft202012Validator(config_schema()).iter_errors(raw)) == []
     config = load_config(raw)
-    names = ["aligned", "pcme", *(f"poly_{degree}" for degree in (3, 4, 5, 6)), "poly_domain_6"]
-    assert list(config.models) == names
+    published = ["aligned", "pcme", *(f"poly_{degree}" for degree in (3, 4, 5, 6))]
+    assert list(config.models) == [*published, "poly_domain_6", "poly_refreshed_6"]
+    assert config.sweep_models("degree") == [*published[2:], *published[:2]]
+    assert len(config.points["epochs"]) == 6 and len(config.points["hyperparameters"]) == 12
     pcme, poly, fixed = config.models["pcme"], config.models["poly_6"], config.teachers["fixed"]
     assert (pcme.training.epochs, pcme.training.lr, pcme.training.batch_size) == (40, 1e-5, 64)
     assert (pcme.K_train, pcme.K_test, pcme.tau, pcme.similarities) == (5, 15, 0.07, ["mean", "mc"])

@@ -192,9 +192,9 @@ def test_the_config_of_msr_vtt_plans_every_job_where_its_files_lie(given):
         folder = given.folder / "resources/msrvtt"
         (folder / split).rename(folder / f"msrvtt_{split}_embeddings")
     planned = given.planned("--configfile", "config/msrvtt.yaml")
-    # aligned; 3 seeds of PCME (2 similarities), of the published degrees and of the corrected one
+    # aligned; 3 seeds of PCME (2 similarities), of 4 published degrees and of 2 corrected ones
     assert planned["prepare"] == planned["import_features"] == planned["align"] == 1
-    assert planned["train"] == 1 + 3 * 6 and planned["score"] == 1 + 3 * 7
+    assert planned["train"] == 1 + 3 * 7 and planned["score"] == 1 + 3 * 8
     assert planned["build_teacher"] == 2 and planned["fit_surrogate"] == 5
-    assert planned["certify"] == 3 * 5 and planned["summarise"] == planned["compare"] == 1
+    assert planned["certify"] == 3 * 6 and planned["summarise"] == planned["compare"] == 1
     assert "extract_items" not in planned

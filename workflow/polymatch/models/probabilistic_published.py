@@ -29,6 +29,7 @@ _LAYERS = {
     for part in ("weight", "bias")
 }
 _SIDES = {"items": ("video", "video_proj"), "captions": ("text", "text_proj")}
+_LOSSES = {"pcme_mc": "sampled", "deterministic": "mean"}
 _VARIANCES = {"upper_bound": "upper", "lower_bound": "lower"}
 
 
@@ -125,7 +126,7 @@ def _settings(
     kind = told.get("var_reg_type")
     raw = {
         "family": "probabilistic",
-        "loss": "poly" if surrogate else "sampled",
+        "loss": "poly" if surrogate else _LOSSES.get(told.get("loss_type"), "sampled"),
         "similarities": [*(["poly"] if surrogate else []), "mean", "mc", "closed"],
         "hidden": hidden,
         "training": _known(told, training),
