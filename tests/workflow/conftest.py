@@ -22,7 +22,12 @@ CONFIG = {
         "fixed": {"source": "fixed", "n_pairs": 2000, "K": 3},
         "domain": {"source": "domain", "n_pairs": 2000, "K": 3},
     },
-    "evaluation": {"resamples": 100, "permutations": 200, "certificate_pairs": 50},
+    "evaluation": {
+        "resamples": 100,
+        "permutations": 200,
+        "certificate_pairs": 50,
+        "certificate_queries": 5,
+    },
     "benchmark": {"warmup": 1, "runs": 3, "threads": 1},
     "models": {
         "aligned": {"family": "aligned"},

@@ -58,7 +58,8 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
     assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
     poly = summary["family"].eq("probabilistic") & summary["similarity"].eq("poly")
-    assert summary["surrogate_outside_share"].notna().tolist() == poly.tolist()
+    for column in ("outside_share", "max_error", "kendall_tau", "r1_changed"):
+        assert summary[f"surrogate_{column}"].notna().tolist() == poly.tolist()
     assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
     assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
         "aligned": 1,

@@ -19,6 +19,8 @@ CERTIFICATE = {
     "probability_max_inside": "surrogate_max_error_inside",
     "logit_max": "surrogate_max_logit_error",
     "logit_max_inside": "surrogate_max_logit_error_inside",
+    "t2v_kendall_tau": "surrogate_kendall_tau",
+    "t2v_r1_changed": "surrogate_r1_changed",
 }
 
 

@@ -101,9 +101,15 @@ class EvaluationSettings(Section):
 
     resamples: int = Field(1000, ge=100, description="bootstrap resamples over items")
     permutations: int = Field(10_000, ge=100, description="sign flips of a paired test")
-    seed: int = Field(0, ge=0, description="seed of both")
+    seed: int = Field(0, ge=0, description="seed of everything that is drawn here")
     certificate_pairs: int = Field(
         2000, ge=10, description="test pairs on which a surrogate meets the exact probability"
+    )
+    certificate_queries: int = Field(
+        50,
+        ge=1,
+        description="test captions, and as many items, that are ranked by the exact probability "
+        "too, each against its whole gallery",
     )
 
 

@@ -14,6 +14,7 @@ from polymatch.surrogate.probability import (
     match_logit,
     match_probability,
 )
+from polymatch.surrogate.ranking import ranking_certificate
 from polymatch.surrogate.region import FittedRegion
 from polymatch.surrogate.similarity import poly_similarity, similarity_of_factors
 from polymatch.surrogate.teacher import Teacher, build_teacher
@@ -33,5 +34,6 @@ __all__ = [
     "match_probability",
     "paired_distance_moments",
     "poly_similarity",
+    "ranking_certificate",
     "similarity_of_factors",
 ]
