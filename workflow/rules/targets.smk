@@ -71,9 +71,20 @@ def family_code(name):
     return lambda wildcards: code(name, *family_modules(entry(wildcards)))
 
 
+def teacher_code(teacher):
+    """Code hash of building a teacher, with the family of the model that it is made from."""
+    run = CONFIG.teacher_run(teacher)
+    return code(
+        "build_teacher.py",
+        *(family_modules(CONFIG.model_entry(run.model)) if run else []),
+    )
+
+
 def run_code(model):
     """Hash of all the code between the raw files and a model's figures."""
     family = family_modules(CONFIG.model_entry(model))
+    teacher = CONFIG.surrogate_teacher(model)
+    source = CONFIG.teacher_run(teacher) if teacher else None
     return settings_hash(
         code("prepare.py", f"polymatch.sources.{CONFIG.data.source}"),
         code("extract_items.py", f"polymatch.encoders.{CONFIG.encoder.name}"),
@@ -82,6 +93,7 @@ def run_code(model):
             code(f"{stage}.py")
             for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")
         ),
+        *([run_code(source.model)] if source else []),
         code("train.py", *family),
         code("score.py", *family),
     )

@@ -34,7 +34,7 @@ def training_curve(history: pd.DataFrame, title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
     right.legend(frameon=False)
     figure.suptitle(title)
-    _save(figure, [path])
+    save_figure(figure, [path])
 
 
 def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
@@ -65,7 +65,7 @@ def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
-    _save(figure, paths)
+    save_figure(figure, paths)
 
 
 def _point(axes: Axes, row: pd.Series, marker: str) -> None:
@@ -82,7 +82,8 @@ def _point(axes: Axes, row: pd.Series, marker: str) -> None:
     )
 
 
-def _save(figure: Figure, paths: list[Path]) -> None:
+def save_figure(figure: Figure, paths: list[Path]) -> None:
+    """Write a figure under each name, by suffix, and close it."""
     for path in paths:
         with written_atomically(path) as partial:
             # No creation date, so that the same data give the same bytes.

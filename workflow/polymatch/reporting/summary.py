@@ -96,9 +96,11 @@ def _row(
 
 
 def _config_hash(config: Config, run: Run) -> str:
-    """Hash of every setting that decides this run's figures."""
+    """Hash of every setting that decides this run's figures, those of its teacher's run too."""
     entry = config.model_entry(run.model)
     teacher = getattr(entry, "teacher", None)
+    learned_from = config.surrogate_teacher(run.model)
+    source = config.teacher_run(learned_from) if learned_from else None
     return settings_hash(
         config.data,
         config.encoder,
@@ -107,6 +109,7 @@ def _config_hash(config: Config, run: Run) -> str:
         entry,
         config.teachers[teacher] if teacher else None,
         run.seed,
+        *([_config_hash(config, source)] if source else []),
     )
 
 

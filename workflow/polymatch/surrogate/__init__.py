@@ -17,7 +17,7 @@ from polymatch.surrogate.probability import (
 from polymatch.surrogate.ranking import ranking_certificate
 from polymatch.surrogate.region import FittedRegion
 from polymatch.surrogate.similarity import poly_similarity, similarity_of_factors
-from polymatch.surrogate.teacher import Teacher, build_teacher
+from polymatch.surrogate.teacher import Teacher, build_teacher, configured_teacher
 
 __all__ = [
     "FittedRegion",
@@ -27,6 +27,7 @@ __all__ = [
     "build_teacher",
     "caption_factors",
     "certificate",
+    "configured_teacher",
     "distance_moments",
     "item_factors",
     "log_probability_from_moments",
