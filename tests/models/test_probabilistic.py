@@ -72,6 +72,13 @@ def test_each_similarity_is_its_definition(model, encoded, kind):
 
 
 @pytest.mark.parametrize("kind", ["mean", "mc", "closed", "poly"])
+def test_a_prepared_gallery_gives_the_same_scores(model, encoded, kind):
+    items, captions = encoded
+    prepared = model.similarity(model.prepare_items(items, kind), captions, kind)
+    torch.testing.assert_close(prepared, model.similarity(*encoded, kind), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["mean", "mc", "closed", "poly"])
 def test_a_score_does_not_depend_on_what_else_is_in_the_batch(model, encoded, kind):
     items, captions = encoded
     whole = model.similarity(items, captions, kind)

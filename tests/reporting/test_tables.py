@@ -8,8 +8,10 @@ import pytest
 
 from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_ranks
 from polymatch.reporting.figures import r1_against_latency, training_curve
+from polymatch.reporting.growth_figure import gallery_growth
 from polymatch.reporting.leaderboard import as_text, leaderboard
 from polymatch.reporting.summary import differing_settings, run_directory, summarise
+from polymatch.reporting.teacher_figure import teachers_and_heads
 from polymatch.settings.config import load_config
 
 CONFIG = load_config(
@@ -45,9 +47,8 @@ def space(tmp_path):
         record = {"metrics": metrics_of(ranks), "n_items": 60, "n_captions": 60}
         record["intervals"] = bootstrap_intervals(ranks, resamples=100)
         (folder / f"{kind}.metrics.json").write_text(json.dumps(record))
-        cost = dict.fromkeys(
-            ("latency_ms", "latency_lo_ms", "latency_hi_ms", "single_query_ms"), 1.0 + run.seed
-        )
+        timed = ("latency", "latency_lo", "latency_hi", "encoding", "scoring", "single_query")
+        cost = {f"{name}_ms": 1.0 + run.seed for name in timed}
         cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
         (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
         pd.DataFrame({"epoch": [0, 1], "kept": [False, True], "seconds": [0.0, 2.5]}).to_csv(
@@ -108,9 +109,29 @@ def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_pa
             "kept": [False, False, True],
         }
     )
+    growth = pd.DataFrame(
+        {
+            "gallery": [10, 10, 100, 100],
+            "queries": [1, 5, 1, 5],
+            "latency_ms": [1.0, 2.0, 3.0, 4.0],
+            "latency_lo_ms": [0.5, 1.0, 2.0, 3.0],
+            "latency_hi_ms": [2.0, 3.0, 4.0, 5.0],
+        }
+    )
+    points = pd.DataFrame(
+        {
+            "kind": ["teacher", "region", "region", "head"],
+            "name": ["fixed", "fixed", "fixed", "pcme"],
+            "ed": [0.1, 0.05, 0.2, 2.0],
+            "vd": [0.01, 0.005, 0.02, 0.3],
+        }
+    )
     for name in ("one", "two"):
+        gallery_growth({"a": growth, "b": growth}, [tmp_path / f"{name}_growth.pdf"])
+        teachers_and_heads(points, [tmp_path / f"{name}_teachers.pdf"])
         training_curve(history, "a run", tmp_path / f"{name}.pdf")
         r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
-    latency = [(tmp_path / f"{name}_latency.pdf").read_bytes() for name in ("one", "two")]
-    assert latency[0] == latency[1] and latency[0].startswith(b"%PDF")
+    for figure in ("latency", "growth", "teachers"):
+        both = [(tmp_path / f"{name}_{figure}.pdf").read_bytes() for name in ("one", "two")]
+        assert both[0] == both[1] and both[0].startswith(b"%PDF")

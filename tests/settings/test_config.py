@@ -79,6 +79,8 @@ def changed(path, value):
         ("teacher_comparison.model", "pcm", r"teacher_comparison\.model: unknown model 'pcm'"),
         ("teacher_comparison.model", "aligned", r"'aligned' is not trained with loss 'sampled'"),
         ("teacher_comparison.degree", 11, r"comparison\.degree: 11 is not allowed"),
+        ("benchmark.gallery", [1000, 100], r"benchmark: .*\[1000, 100\] must ascend"),
+        ("benchmark.gallery", [0], r"benchmark\.gallery\.0: 0 is not allowed"),
         ("evaluation.certificate_queries", 0, r"certificate_queries: 0 is not allowed"),
         ("models.poly_{nope}", {"family": "aligned", "grid": {"x": [1]}}, r"the name may use"),
         ("models.p_{hidden}", {"grid": {"hidden": 3}}, r"grid: .* must map keys"),

@@ -26,7 +26,14 @@ from torch import Tensor, nn
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
 from polymatch.settings.probabilistic import ProbabilisticSettings
-from polymatch.surrogate import PolynomialSurrogate, poly_similarity
+from polymatch.surrogate import (
+    MomentFactors,
+    PolynomialSurrogate,
+    caption_factors,
+    item_factors,
+    poly_similarity,
+    similarity_of_factors,
+)
 
 NOISE_SEED = 20_210_601
 
@@ -77,17 +84,37 @@ class Model(RetrievalModel):
     def encode_captions(self, features: Tensor) -> Gaussians:
         return self.captions(features)
 
-    def similarity(self, items: Gaussians, captions: Gaussians, kind: str | None = None) -> Tensor:
+    def similarity(
+        self,
+        items: Gaussians | Tensor | MomentFactors,
+        captions: Gaussians,
+        kind: str | None = None,
+    ) -> Tensor:
+        kind = kind or self.settings.scored_by[0]
+        if kind == "poly" and isinstance(items, Gaussians):
+            return poly_similarity(*items, *captions, self.required_surrogate())
+        prepared = self.prepare_items(items, kind) if isinstance(items, Gaussians) else items
+        if isinstance(prepared, MomentFactors):
+            return similarity_of_factors(
+                prepared, caption_factors(*captions), self.required_surrogate()
+            )
+        if kind == "mean":
+            return prepared @ captions.mu.T
+        if kind == "closed":
+            return prepared @ _shrunk(captions).T
+        _, caption_noise = _noise(self.settings.K_test, captions.mu)
+        return prepared @ _mean_sample(captions, caption_noise).T
+
+    def prepare_items(self, items: Gaussians, kind: str | None = None) -> Tensor | MomentFactors:
         kind = kind or self.settings.scored_by[0]
         if kind == "mean":
-            return items.mu @ captions.mu.T
+            return items.mu
         if kind == "closed":
-            return _shrunk(items) @ _shrunk(captions).T
+            return _shrunk(items)
         if kind == "mc":
-            item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
-            return _mean_sample(items, item_noise) @ _mean_sample(captions, caption_noise).T
+            return _mean_sample(items, _noise(self.settings.K_test, items.mu)[0])
         if kind == "poly":
-            return poly_similarity(*items, *captions, self.required_surrogate())
+            return item_factors(*items)
         raise ConfigError(f"unknown similarity {kind!r}; allowed: mean, mc, closed, poly")
 
     def attachments(self) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def _row(
         "latency_ms": cost["latency_ms"],
         "latency_ms_lo": cost["latency_lo_ms"],
         "latency_ms_hi": cost["latency_hi_ms"],
+        "encoding_ms": cost["encoding_ms"],
+        "scoring_ms": cost["scoring_ms"],
         "single_query_ms": cost["single_query_ms"],
         "memory_mb": cost["memory_mb"],
         "memory_added_mb": cost["memory_added_mb"],

@@ -151,3 +151,28 @@ class BenchmarkSettings(Section):
     warmup: int = Field(2, ge=0, description="runs that are not counted")
     runs: int = Field(20, ge=3, description="runs that are counted")
     threads: int = Field(2, ge=1, description="threads of the measured process")
+    gallery: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[1000, 10_000, 100_000],
+        description="sizes of larger galleries, ascending: test items repeated with small changes",
+    )
+    gallery_batch: int = Field(
+        100, ge=1, description="queries of the batch that larger galleries answer"
+    )
+    gallery_seconds: Number = Field(
+        1.0,
+        gt=0,
+        description="time after which no more runs are counted for one of these sizes, once there "
+        "are six (or `runs`, if fewer)",
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(
+            size >= following
+            for size, following in zip(self.gallery, self.gallery[1:], strict=False)
+        ):
+            raise ValueError(
+                f"gallery {self.gallery} must ascend: memory is the peak so far, and a smaller "
+                "gallery after a larger one would show the larger one's"
+            )
+        return self
