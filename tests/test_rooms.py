@@ -50,7 +50,10 @@ def test_every_room_is_listed():
     assert sorted(ROOMS) == sorted(p.parent.name for p in LIBRARY.glob("*/__init__.py"))
 
 
-@pytest.mark.parametrize("script", ["prepare", "evaluate", "summarise", "compare", "plot_curve"])
+@pytest.mark.parametrize(
+    "script",
+    ["prepare", "evaluate", "summarise", "compare", "plot_curve", "plot_growth", "plot_teachers"],
+)
 def test_stages_without_a_network_do_not_pay_for_torch(script):
     """Importing torch takes seconds, and the tables are made by dozens of short jobs."""
     code = f"import sys; sys.argv = ['x']; import {script}; assert 'torch' not in sys.modules"

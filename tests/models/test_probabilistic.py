@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from polymatch.errors import ConfigError
+from polymatch.errors import ConfigError, NumericsError
 from polymatch.models import build_model
 from polymatch.models.probabilistic import Gaussians, _noise, sample
 from polymatch.settings.probabilistic import ProbabilisticSettings
@@ -123,3 +123,13 @@ def test_an_unknown_similarity_is_refused(model, encoded):
 def test_unequal_widths_are_refused():
     with pytest.raises(ConfigError, match="items have width 6 and captions 5"):
         build_model(settings(), 6, 5)
+
+
+def test_a_surrogate_of_another_width_is_refused_when_it_is_attached(model):
+    surrogate = PolynomialSurrogate.from_dict(
+        {**model.surrogate.to_dict(), "teacher": {"width": WIDTH + 2}}
+    )
+    other = build_model(settings(), WIDTH, WIDTH)
+    with pytest.raises(NumericsError, match=f"width {WIDTH + 2} but used on width {WIDTH}"):
+        other.attach({"surrogate": surrogate.to_dict()})
+    assert other.surrogate is None

@@ -10,9 +10,15 @@ from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_rank
 from polymatch.reporting.figures import r1_against_latency, training_curve
 from polymatch.reporting.growth_figure import gallery_growth
 from polymatch.reporting.leaderboard import as_text, leaderboard
-from polymatch.reporting.summary import differing_settings, run_directory, summarise
+from polymatch.reporting.summary import (
+    CERTIFICATE,
+    _config_hash,
+    differing_settings,
+    run_directory,
+    summarise,
+)
 from polymatch.reporting.teacher_figure import teachers_and_heads
-from polymatch.settings.config import load_config
+from polymatch.settings.config import Run, load_config
 
 CONFIG = load_config(
     {
@@ -89,6 +95,60 @@ def test_latency_of_every_seed_is_that_of_the_first(space):
 
 def test_settings_name_only_what_differs_within_a_family():
     assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
+
+
+def test_the_config_hash_of_a_run_sees_the_model_that_its_teacher_is_made_from():
+    def hashes(tau):
+        sampled = {"family": "probabilistic", "loss": "sampled", "similarities": ["mean"]}
+        poly = {"family": "probabilistic", "loss": "poly", "similarities": ["poly"]}
+        config = load_config(
+            {
+                "teachers": {
+                    "domain": {"source": "domain"},
+                    "trained": {"source": "pcme", "model": "pcme"},
+                },
+                "models": {
+                    "aligned": {"family": "aligned"},
+                    "pcme": {**sampled, "tau": tau},
+                    "on_domain": {**poly, "teacher": "domain"},
+                    "on_trained": {**poly, "teacher": "trained"},
+                },
+            }
+        )
+        return {name: _config_hash(config, Run(name, 1)) for name in config.models}
+
+    one, other = hashes(0.1), hashes(0.2)
+    assert {name for name in one if one[name] != other[name]} == {"pcme", "on_trained"}
+
+
+def test_figures_of_a_certificate_reach_the_summary(space):
+    config = load_config(
+        {
+            "teachers": {"domain": {"source": "domain"}},
+            "models": {
+                "aligned": {"family": "aligned"},
+                "good": {
+                    "family": "probabilistic",
+                    "loss": "sampled",
+                    "similarities": ["mean", "poly"],
+                    "teacher": "domain",
+                },
+            },
+            "seeds": [3],
+        }
+    )
+    folder = run_directory(space, Run("good", 3))
+    for name in ("metrics", "latency"):
+        (folder / f"poly.{name}.json").write_bytes((folder / f"mean.{name}.json").read_bytes())
+    figures = {name: 0.25 + 0.01 * number for number, name in enumerate(CERTIFICATE)}
+    (folder / "certificate.json").write_text(json.dumps(figures))
+    summary = summarise(config, space, dict.fromkeys(config.models, "hash"))
+    row = summary[summary["similarity"] == "poly"].iloc[0]
+    assert row["surrogate_kendall_tau"] == figures["t2v_kendall_tau"]
+    assert row["surrogate_r1_changed"] == figures["t2v_r1_changed"]
+    assert row["encoding_ms"] == row["scoring_ms"] == 4.0
+    baseline = summary[summary["model"] == "aligned"].iloc[0]
+    assert pd.isna(baseline["surrogate_kendall_tau"])
 
 
 def test_text_shows_every_row_and_markdown_is_a_table(board):

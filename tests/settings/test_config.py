@@ -55,6 +55,7 @@ def changed(path, value):
         ("models.pcme.degree", 0, r"models\.pcme\.degree: 0 is not allowed: .* equal to 1"),
         ("models.pcme.degree", 11, r"models\.pcme\.degree: 11 is not allowed: .* equal to 10"),
         ("teachers.fixed.K", 0, r"teachers\.fixed\.K: 0 is not allowed: .* equal to 1"),
+        ("models.pcme.K_train", 0, r"models\.pcme\.K_train: 0 is not allowed: .* equal to 1"),
         ("teachers.fixed.a", 0, r"teachers\.fixed\.a: 0 is not allowed: .* greater than 0"),
         (
             "teachers.fixed.log_variance",

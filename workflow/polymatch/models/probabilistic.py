@@ -122,7 +122,9 @@ class Model(RetrievalModel):
 
     def attach(self, attachments: dict[str, Any]) -> None:
         if "surrogate" in attachments:
-            self.surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
+            surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
+            surrogate.check_width(self.widths[0])
+            self.surrogate = surrogate
 
     def required_surrogate(self) -> PolynomialSurrogate:
         """The attached surrogate; ConfigError if there is none."""
