@@ -40,6 +40,8 @@ rule all:
         "results/summary.csv",
         "results/leaderboard.csv",
         "results/figures/r1_latency.pdf",
+        GROWTH_FIGURE,
+        TEACHER_TABLES,
         CURVES,
 
 

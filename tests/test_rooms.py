@@ -59,6 +59,8 @@ def test_every_room_is_listed():
         "summarise",
         "compare",
         "plot_curve",
+        "plot_growth",
+        "plot_teachers",
         "sweep",
         "plot_sweep",
     ],

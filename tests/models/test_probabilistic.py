@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from polymatch.errors import ConfigError
+from polymatch.errors import ConfigError, NumericsError
 from polymatch.models import build_model
 from polymatch.models.probabilistic import Gaussians, _noise, draw, sample
 from polymatch.settings.probabilistic import ProbabilisticSettings
@@ -69,6 +69,13 @@ def slow_similarity(model, items, captions, kind):
 def test_each_similarity_is_its_definition(model, encoded, kind):
     fast = model.similarity(*encoded, kind).double()
     torch.testing.assert_close(fast, slow_similarity(model, *encoded, kind), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mean", "mc", "closed", "poly"])
+def test_a_prepared_gallery_gives_the_same_scores(model, encoded, kind):
+    items, captions = encoded
+    prepared = model.similarity(model.prepare_items(items, kind), captions, kind)
+    torch.testing.assert_close(prepared, model.similarity(*encoded, kind), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["mean", "mc", "closed", "poly"])
@@ -211,3 +218,13 @@ def test_diagnostics_say_where_the_variances_are(model):
 def test_settings_that_contradict_each_other_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         settings(**changes)
+
+
+def test_a_surrogate_of_another_width_is_refused_when_it_is_attached(model):
+    surrogate = PolynomialSurrogate.from_dict(
+        {**model.surrogate.to_dict(), "teacher": {"width": WIDTH + 2}}
+    )
+    other = build_model(settings(), WIDTH, WIDTH)
+    with pytest.raises(NumericsError, match=f"width {WIDTH + 2} but used on width {WIDTH}"):
+        other.attach({"surrogate": surrogate.to_dict()})
+    assert other.surrogate is None

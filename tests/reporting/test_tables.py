@@ -10,9 +10,17 @@ from polymatch.data.tables import read_table, write_table
 from polymatch.errors import DataError
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
 from polymatch.reporting.figures import r1_against_latency, training_curve
+from polymatch.reporting.growth_figure import gallery_growth
 from polymatch.reporting.leaderboard import as_text, leaderboard
-from polymatch.reporting.summary import differing_settings, run_directory, summarise
-from polymatch.settings.config import load_config
+from polymatch.reporting.summary import (
+    CERTIFICATE,
+    _config_hash,
+    differing_settings,
+    run_directory,
+    summarise,
+)
+from polymatch.reporting.teacher_figure import teachers_and_heads
+from polymatch.settings.config import Run, load_config
 
 CONFIG = load_config(
     {
@@ -47,9 +55,8 @@ def space(tmp_path):
         record = {"metrics": metrics_of(ranks), "n_items": 60, "n_captions": 60}
         record["intervals"] = bootstrap_intervals(ranks, resamples=100)
         (folder / f"{kind}.metrics.json").write_text(json.dumps(record))
-        cost = dict.fromkeys(
-            ("latency_ms", "latency_lo_ms", "latency_hi_ms", "single_query_ms"), 1.0 + run.seed
-        )
+        timed = ("latency", "latency_lo", "latency_hi", "encoding", "scoring", "single_query")
+        cost = {f"{name}_ms": 1.0 + run.seed for name in timed}
         cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
         (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
         pd.DataFrame({"epoch": [0, 1], "kept": [False, True], "seconds": [0.0, 2.5]}).to_csv(
@@ -108,6 +115,60 @@ def test_settings_name_only_what_differs_within_a_family():
     assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
 
 
+def test_the_config_hash_of_a_run_sees_the_model_that_its_teacher_is_made_from():
+    def hashes(tau):
+        sampled = {"family": "probabilistic", "loss": "sampled", "similarities": ["mean"]}
+        poly = {"family": "probabilistic", "loss": "poly", "similarities": ["poly"]}
+        config = load_config(
+            {
+                "teachers": {
+                    "domain": {"source": "domain"},
+                    "trained": {"source": "pcme", "model": "pcme"},
+                },
+                "models": {
+                    "aligned": {"family": "aligned"},
+                    "pcme": {**sampled, "tau": tau},
+                    "on_domain": {**poly, "teacher": "domain"},
+                    "on_trained": {**poly, "teacher": "trained"},
+                },
+            }
+        )
+        return {name: _config_hash(config, Run(name, 1)) for name in config.models}
+
+    one, other = hashes(0.1), hashes(0.2)
+    assert {name for name in one if one[name] != other[name]} == {"pcme", "on_trained"}
+
+
+def test_figures_of_a_certificate_reach_the_summary(space):
+    config = load_config(
+        {
+            "teachers": {"domain": {"source": "domain"}},
+            "models": {
+                "aligned": {"family": "aligned"},
+                "good": {
+                    "family": "probabilistic",
+                    "loss": "sampled",
+                    "similarities": ["mean", "poly"],
+                    "teacher": "domain",
+                },
+            },
+            "seeds": [3],
+        }
+    )
+    folder = run_directory(space, Run("good", 3))
+    for name in ("metrics", "latency"):
+        (folder / f"poly.{name}.json").write_bytes((folder / f"mean.{name}.json").read_bytes())
+    figures = {name: 0.25 + 0.01 * number for number, name in enumerate(CERTIFICATE)}
+    (folder / "certificate.json").write_text(json.dumps(figures))
+    summary = summarise(config, space, dict.fromkeys(config.models, "hash"))
+    row = summary[summary["similarity"] == "poly"].iloc[0]
+    assert row["surrogate_kendall_tau"] == figures["t2v_kendall_tau"]
+    assert row["surrogate_r1_changed"] == figures["t2v_r1_changed"]
+    assert row["encoding_ms"] == row["scoring_ms"] == 4.0
+    baseline = summary[summary["model"] == "aligned"].iloc[0]
+    assert pd.isna(baseline["surrogate_kendall_tau"])
+
+
 def test_text_shows_every_row_and_markdown_is_a_table(board):
     text = as_text(board)
     assert all(name in text for name in SIGNAL)
@@ -126,9 +187,29 @@ def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_pa
             "kept": [False, False, True],
         }
     )
+    growth = pd.DataFrame(
+        {
+            "gallery": [10, 10, 100, 100],
+            "queries": [1, 5, 1, 5],
+            "latency_ms": [1.0, 2.0, 3.0, 4.0],
+            "latency_lo_ms": [0.5, 1.0, 2.0, 3.0],
+            "latency_hi_ms": [2.0, 3.0, 4.0, 5.0],
+        }
+    )
+    points = pd.DataFrame(
+        {
+            "kind": ["teacher", "region", "region", "head"],
+            "name": ["fixed", "fixed", "fixed", "pcme"],
+            "ed": [0.1, 0.05, 0.2, 2.0],
+            "vd": [0.01, 0.005, 0.02, 0.3],
+        }
+    )
     for name in ("one", "two"):
+        gallery_growth({"a": growth, "b": growth}, [tmp_path / f"{name}_growth.pdf"])
+        teachers_and_heads(points, [tmp_path / f"{name}_teachers.pdf"])
         training_curve(history, "a run", tmp_path / f"{name}.pdf")
         r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
-    latency = [(tmp_path / f"{name}_latency.pdf").read_bytes() for name in ("one", "two")]
-    assert latency[0] == latency[1] and latency[0].startswith(b"%PDF")
+    for figure in ("latency", "growth", "teachers"):
+        both = [(tmp_path / f"{name}_{figure}.pdf").read_bytes() for name in ("one", "two")]
+        assert both[0] == both[1] and both[0].startswith(b"%PDF")

@@ -59,7 +59,38 @@ def changed(path, value):
         ("evaluation.k", [0, 1, 5, 10], r"evaluation\.k\.0: 0 is not allowed"),
         ("device", "gpu", r"device: 'gpu' is not allowed"),
         ("teachers.domain.min_logvar", 3, r"teachers\.domain: .*min_logvar 3\.0 must be below"),
-        ("teachers.fixed.source", "fixd", r"'fixd' is not allowed: .*'fixed' or 'domain'"),
+        ("teachers.fixed.source", "fixd", r"'fixd' is not allowed: .*'fixed', 'pcme' or 'domain'"),
+        ("models.pcme.degree", 0, r"models\.pcme\.degree: 0 is not allowed: .* equal to 1"),
+        ("models.pcme.degree", 11, r"models\.pcme\.degree: 11 is not allowed: .* equal to 10"),
+        ("teachers.fixed.K", 0, r"teachers\.fixed\.K: 0 is not allowed: .* equal to 1"),
+        ("models.pcme.K_train", 0, r"models\.pcme\.K_train: 0 is not allowed: .* equal to 1"),
+        ("teachers.fixed.a", 0, r"teachers\.fixed\.a: 0 is not allowed: .* greater than 0"),
+        (
+            "teachers.fixed.log_variance",
+            float("nan"),
+            r"log_variance: nan is not allowed: .* finite",
+        ),
+        ("models.poly_fixed_{degree}.grid.degree", [3, 11], r"poly_fixed_11\.degree: 11 is not"),
+        ("models.pcme.alpha", float("inf"), r"alpha: inf is not allowed: .* finite"),
+        ("teachers.t", {"source": "pcme"}, r"teachers\.t: .*'pcme' needs a `model`"),
+        ("teachers.fixed.model", "pcme", r"teachers\.fixed: .*`model` is for source 'pcme'"),
+        ("teachers.fixed.run_seed", 1, r"`run_seed` is for source 'pcme', not for 'fixed'"),
+        (
+            "teachers.t",
+            {"source": "pcme", "model": "pcm"},
+            r"teachers\.t\.model: unknown model 'pcm'; did you mean 'pcme'\?",
+        ),
+        (
+            "teachers.t",
+            {"source": "pcme", "model": "poly_fixed_3"},
+            r"teachers\.t\.model: 'poly_fixed_3' is not trained with loss 'sampled'; .*: pcme$",
+        ),
+        ("teacher_comparison.model", "pcm", r"teacher_comparison\.model: unknown model 'pcm'"),
+        ("teacher_comparison.model", "aligned", r"'aligned' is not trained with loss 'sampled'"),
+        ("teacher_comparison.degree", 11, r"comparison\.degree: 11 is not allowed"),
+        ("benchmark.gallery", [1000, 100], r"benchmark: .*\[1000, 100\] must ascend"),
+        ("benchmark.gallery", [0], r"benchmark\.gallery\.0: 0 is not allowed"),
+        ("evaluation.certificate_queries", 0, r"certificate_queries: 0 is not allowed"),
         ("models.poly_{nope}", {"family": "aligned", "grid": {"x": [1]}}, r"the name may use"),
         ("models.p_{hidden}", {"grid": {"hidden": 3}}, r"grid: .* must map keys"),
         ("models.poly_fixed_3", {"family": "aligned"}, r"'poly_fixed_3' is defined twice"),
@@ -86,6 +117,54 @@ def test_an_unknown_model_or_teacher_is_answered_with_the_known_ones():
         config.model_entry("pcm")
     with pytest.raises(ConfigError, match=r"unknown teacher 'x'; allowed: fixed, domain"):
         config.teacher_entry("x")
+
+
+def with_teachers(**needs):
+    """The default, with models trained by sampling and scored by poly: model -> its teacher.
+
+    Each has a teacher made from it, called as the model in capitals.
+    """
+    config = copy.deepcopy(DEFAULT)
+    for model, teacher in needs.items():
+        entry = {**config["models"]["pcme"], "similarities": ["mean", "poly"], "teacher": teacher}
+        config["models"][model] = entry
+        config["teachers"][model.upper()] = {"source": "pcme", "model": model}
+    return config
+
+
+def test_a_teacher_made_from_a_model_that_needs_it_is_refused_with_the_way_round():
+    message = r"teachers\.ONE\.model: this is a circle: teacher 'ONE' needs model 'one', which "
+    with pytest.raises(ConfigError, match=message + r"needs teacher 'ONE'; take a model"):
+        load_config(with_teachers(one="ONE"))
+    with pytest.raises(ConfigError, match=message + r"needs teacher 'TWO' needs model 'two'"):
+        load_config(with_teachers(one="TWO", two="ONE"))
+
+
+def test_a_teacher_may_be_made_from_a_model_that_has_another_one():
+    config = load_config(with_teachers(one="TWO", two="domain"))
+    assert config.teacher_run("ONE") == ("one", 0)
+    assert config.teacher_run("domain") is None
+    assert config.surrogate_teacher("one") == "TWO"
+    assert config.surrogate_teacher("pcme") is None
+    raw = with_teachers(one="domain")
+    raw["teachers"]["ONE"]["run_seed"] = 2
+    assert load_config(raw).teacher_run("ONE").seed == 2
+
+
+def test_a_sampled_model_that_only_names_a_teacher_is_no_circle():
+    raw = with_teachers(one="ONE")
+    raw["models"]["one"]["similarities"] = ["mean"]
+    assert load_config(raw).surrogate_teacher("one") is None
+
+
+def test_the_table_of_teachers_takes_the_first_sampled_model():
+    assert load_config(DEFAULT).comparison_run() == ("pcme", 0)
+    raw = with_teachers(one="domain")
+    raw["teacher_comparison"] = {"model": "one"}
+    assert load_config(raw).comparison_run() == ("one", 0)
+    del raw["teacher_comparison"], raw["models"]["pcme"], raw["models"]["one"]
+    del raw["teachers"]["ONE"], raw["sweeps"]
+    assert load_config(raw).comparison_run() is None
 
 
 def test_numbers_may_be_written_without_a_dot():

@@ -21,9 +21,22 @@ CONFIG = {
     "teachers": {
         "fixed": {"source": "fixed", "n_pairs": 2000, "K": 3},
         "domain": {"source": "domain", "n_pairs": 2000, "K": 3},
+        "trained": {"source": "pcme", "model": "pcme", "run_seed": 1, "n_pairs": 2000, "K": 3},
     },
-    "evaluation": {"resamples": 100, "permutations": 200, "certificate_pairs": 50},
-    "benchmark": {"warmup": 1, "runs": 3, "threads": 1},
+    "teacher_comparison": {"n_pairs": 500, "K": 3, "degree": 3, "test_pairs": 50},
+    "evaluation": {
+        "resamples": 100,
+        "permutations": 200,
+        "certificate_pairs": 50,
+        "certificate_queries": 5,
+    },
+    "benchmark": {
+        "warmup": 1,
+        "runs": 3,
+        "threads": 1,
+        "gallery": [20, 200],
+        "gallery_batch": 5,
+    },
     "models": {
         "aligned": {"family": "aligned"},
         "pcme": {
@@ -40,7 +53,7 @@ CONFIG = {
             "degree": 3,
             "hidden": 16,
             "training": {"epochs": 2, "batch_size": 8},
-            "grid": {"teacher": ["domain"]},
+            "grid": {"teacher": ["domain", "trained"]},
         },
         "poly_fixed": {
             "family": "probabilistic",

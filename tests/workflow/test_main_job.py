@@ -12,9 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from polymatch.data.splits import SplitReader
 from polymatch.data.tables import read_table
 from polymatch.evaluation import retrieval_metrics
 from polymatch.models import load_model
+from polymatch.settings.stages import DataSettings
+from polymatch.surrogate import Teacher, distance_moments
+from polymatch.training.scoring import encode
 
 from .conftest import CONFIG
 
@@ -53,18 +57,21 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     rows = set(zip(summary["model"], summary["similarity"], summary["seed"], strict=True))
     expected = {("aligned", "cosine", 0)}
     expected |= {("pcme", kind, seed) for kind in ("mean", "mc", "closed") for seed in (0, 1)}
-    expected |= {(f"poly_{t}", "poly", seed) for t in ("fixed", "domain") for seed in (0, 1)}
+    teachers = ("fixed", "domain", "trained")
+    expected |= {(f"poly_{t}", "poly", seed) for t in teachers for seed in (0, 1)}
     assert rows == expected
     assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
     assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
     poly = summary["family"].eq("probabilistic") & summary["similarity"].eq("poly")
-    assert summary["surrogate_outside_share"].notna().tolist() == poly.tolist()
+    for column in ("outside_share", "max_error", "kendall_tau", "r1_changed"):
+        assert summary[f"surrogate_{column}"].notna().tolist() == poly.tolist()
     assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
     assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
         "aligned": 1,
         "pcme": 2,
         "poly_domain": 2,
         "poly_fixed": 2,
+        "poly_trained": 2,
     }
 
 
@@ -121,7 +128,54 @@ def test_figures_and_curves_are_there(finished):
     assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
     assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
     curves = sorted((finished.folder / SPACE / "runs").rglob("curve.pdf"))
-    assert len(curves) == 6  # three trained models, two seeds
+    assert len(curves) == 8  # four trained models, two seeds
+    for name in ("teachers", "gallery_growth"):
+        assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
+
+
+def test_the_table_of_teachers_judges_each_source_and_estimator_on_every_trained_run(finished):
+    table = read_table(finished.folder / "results/teachers.csv", "teachers")
+    assert table.groupby("source")["estimator"].nunique().to_dict() == {
+        "domain": 4,
+        "fixed": 4,
+        "pcme": 4,
+    }
+    assert (table["test_runs"] == 8).all() and (table["n_pairs"] == 500).all()
+    exact = table[table["estimator"] == "exact"].set_index("source")
+    assert (exact["logit_error_max"] == 0).all()
+    # Heads trained for two epochs are still at log-variances near 0, which only `domain` reaches.
+    assert exact.loc["domain", "test_outside_share"] < exact.loc["fixed", "test_outside_share"] == 1
+    assert exact.loc["domain", "test_logit_error_max"] < exact.loc["fixed", "test_logit_error_max"]
+
+
+def test_a_teacher_is_made_from_the_run_that_it_names(finished):
+    teacher = Teacher.load(finished.folder / SPACE / "teachers/trained.parquet")
+    assert teacher.metadata["source"] == "pcme" and len(teacher) == 2000
+    splits = SplitReader.open(
+        DataSettings(name="few", root="resources/few"),
+        finished.folder / "results/few/manifest.parquet",
+        finished.folder / "results/few/captions.parquet",
+        finished.folder / SPACE / "embeddings/items.h5",
+        finished.folder / SPACE / "embeddings/captions.h5",
+    )
+    train = splits.training_set("train", ["name"])
+    found = {}
+    for seed in (0, 1):
+        sides = encode(load_model(finished.folder / SPACE / f"runs/pcme/{seed}"), train)
+        ed, _ = distance_moments(*sides[0], *sides[1])
+        nearest = np.abs(ed.numpy().ravel()[:, None] - teacher.ed).min(0)
+        found[seed] = (nearest < 1e-7).mean()
+    assert found[1] == 1 and found[0] < 0.5
+
+
+def test_certificate_and_growth_hold_what_the_tables_do_not(finished):
+    run = finished.folder / SPACE / "runs/poly_trained/0"
+    certificate = json.loads((run / "certificate.json").read_text())
+    assert certificate["t2v_queries"] == certificate["v2t_queries"] == 5
+    assert -1 <= certificate["v2t_kendall_tau"] <= 1
+    growth = read_table(run / "poly.growth.csv", "growth")
+    assert growth["gallery"].tolist() == [20, 20, 200, 200]
+    assert growth["queries"].tolist() == [1, 5, 1, 5]
 
 
 def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_path):
@@ -138,17 +192,29 @@ def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
 
 
 def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited):
-    edited.config(models__pcme__tau=0.2)
+    edited.config(models__poly_fixed__tau=0.2)
     assert finished.planned() == {
         "train": 2,
-        "score": 6,
-        "evaluate": 6,
-        "measure": 3,
+        "score": 2,
+        "evaluate": 2,
+        "certify": 2,
+        "measure": 1,
         "plot_curve": 2,
+        "plot_growth": 1,
+        "compare_teachers": 1,
+        "plot_teachers": 1,
         "summarise": 1,
         "compare": 1,
         "plot_latency": 1,
     }
+
+
+def test_a_models_parameter_reruns_the_models_that_learn_from_it(finished, edited):
+    edited.config(models__pcme__tau=0.2)
+    planned = finished.planned()
+    assert planned["build_teacher"] == planned["fit_surrogate"] == 1
+    assert planned["train"] == 4 and planned["score"] == 8 and planned["measure"] == 4
+    assert planned["certify"] == 2
 
 
 def test_a_teachers_setting_reruns_what_learns_from_it(finished, edited):

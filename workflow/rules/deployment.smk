@@ -8,7 +8,8 @@ rule measure:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
     output:
-        f"{RUN}/{{kind}}.latency.json",
+        latency=f"{RUN}/{{kind}}.latency.json",
+        growth=f"{RUN}/{{kind}}.growth.csv",
     log:
         f"{LOG}/measure/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
@@ -30,5 +31,5 @@ rule measure:
         "python {params.script} --data {params.data:q} --settings {params.settings:q} "
         "--weights {input.weights} --kind {wildcards.kind} --manifest {input.manifest} "
         "--captions {input.captions} --items {input.embedded_items} "
-        "--embedded-captions {input.embedded_captions} --out {output} "
+        "--embedded-captions {input.embedded_captions} --out {output.latency} --growth {output.growth} "
         "--device {params.device} 2>&1 | tee {log}"

@@ -86,11 +86,12 @@ rule certify:
             entry(wildcards).teacher
         ).model_dump_json(),
         pairs=CONFIG.evaluation.certificate_pairs,
+        queries=CONFIG.evaluation.certificate_queries,
         seed=CONFIG.evaluation.seed,
         code=family_code("certify.py"),
     shell:
         "python {params.script} --data {params.data:q} --teacher {params.teacher:q} "
         "--weights {input.weights} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
-        "--pairs {params.pairs} --seed {params.seed} --out {output} "
+        "--pairs {params.pairs} --queries {params.queries} --seed {params.seed} --out {output} "
         "--threads {threads} 2>&1 | tee {log}"

@@ -8,6 +8,14 @@ ROWS = {
         for run, kind in SCORED
     ],
 }
+GROWTHS = [
+    run_path(CONFIG.runs_of(name)[0], f"{kind}.growth.csv")
+    for name in CONFIG.models
+    for kind in CONFIG.model_entry(name).scored_by
+]
+GROWTH_FIGURE = (
+    ["results/figures/gallery_growth.pdf"] if CONFIG.benchmark.gallery else []
+)
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS
@@ -104,6 +112,33 @@ rule plot_latency:
         code=code("plot_latency.py"),
     shell:
         "python {params.script} --leaderboard {input} --out {output} 2>&1 | tee {log}"
+
+
+rule plot_growth:
+    input:
+        GROWTHS,
+    output:
+        report(
+            "results/figures/gallery_growth.pdf",
+            caption="../report/gallery_growth.rst",
+            category="Figures",
+        ),
+        "results/figures/gallery_growth.png",
+    log:
+        f"{LOG}/plot_growth.log",
+    benchmark:
+        f"{LOG}/plot_growth.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_growth.py"),
+        code=code("plot_growth.py"),
+    shell:
+        "python {params.script} --growth {input} --out {output} 2>&1 | tee {log}"
 
 
 rule plot_curve:

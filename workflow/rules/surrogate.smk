@@ -1,10 +1,18 @@
 # Embeddings -> teacher -> the polynomial that a model is trained and scored with.
 
 
+def teacher_checkpoint(wildcards):
+    """The trained run whose Gaussians the wildcards' teacher is made from, if it is."""
+    run = CONFIG.teacher_run(wildcards.teacher)
+    names = ("model.safetensors", "settings.json") if run else ()
+    return [run_path(run, name) for name in names]
+
+
 rule build_teacher:
     input:
         **TABLES,
         **EMBEDDINGS,
+        checkpoint=teacher_checkpoint,
     output:
         f"{SPACE}/teachers/{{teacher}}.parquet",
     log:
@@ -23,10 +31,13 @@ rule build_teacher:
         settings=lambda wildcards: CONFIG.teacher_entry(
             wildcards.teacher
         ).model_dump_json(),
-        code=code("build_teacher.py"),
+        weights=lambda wildcards, input: (
+            f"--weights {input.checkpoint[0]}" if input.checkpoint else ""
+        ),
+        code=lambda wildcards: teacher_code(wildcards.teacher),
     shell:
         "python {params.script} --data {params.data:q} --settings {params.settings:q} "
-        "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
+        "{params.weights} --manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --out {output} "
         "--threads {threads} 2>&1 | tee {log}"
 
@@ -55,3 +66,85 @@ rule fit_surrogate:
     shell:
         "python {params.script} --teacher {input.teacher} --degree {params.degree} "
         "--alpha {params.alpha} {params.published} --out {output} 2>&1 | tee {log}"
+
+
+# Runs whose head gives Gaussians: a teacher is judged on their test pairs.
+GAUSSIAN_RUNS = [
+    run for run in RUNS if CONFIG.model_entry(run.model).family == "probabilistic"
+]
+COMPARED = CONFIG.comparison_run()
+TEACHER_TABLES = (
+    ["results/teachers.csv", "results/figures/teachers.pdf"] if GAUSSIAN_RUNS else []
+)
+
+
+rule compare_teachers:
+    input:
+        **TABLES,
+        **EMBEDDINGS,
+        pcme=(
+            [run_path(COMPARED, f) for f in ("model.safetensors", "settings.json")]
+            if COMPARED
+            else []
+        ),
+        heads=[run_path(run, "model.safetensors") for run in GAUSSIAN_RUNS],
+        settings=[run_path(run, "settings.json") for run in GAUSSIAN_RUNS],
+    output:
+        table=report(
+            "results/teachers.csv",
+            caption="../report/teachers.rst",
+            category="Tables",
+        ),
+        points=f"{SPACE}/teacher_points.parquet",
+    log:
+        f"{LOG}/compare_teachers.log",
+    benchmark:
+        f"{LOG}/compare_teachers.tsv"
+    conda:
+        environment("torch")
+    # Every core is taken, so that the times in the table are of this job alone.
+    threads: workflow.resource_settings.cores or 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        script=script("compare_teachers.py"),
+        data=CONFIG.data.model_dump_json(),
+        settings=CONFIG.teacher_comparison.model_dump_json(),
+        weights=lambda wildcards, input: (
+            f"--weights {input.pcme[0]}" if input.pcme else ""
+        ),
+        code=code("compare_teachers.py", "polymatch.models.probabilistic"),
+    shell:
+        "python {params.script} --data {params.data:q} --settings {params.settings:q} "
+        "{params.weights} --heads {input.heads} --manifest {input.manifest} "
+        "--captions {input.captions} --items {input.embedded_items} "
+        "--embedded-captions {input.embedded_captions} --out {output.table} "
+        "--points {output.points} 2>&1 | tee {log}"
+
+
+rule plot_teachers:
+    input:
+        f"{SPACE}/teacher_points.parquet",
+    output:
+        report(
+            "results/figures/teachers.pdf",
+            caption="../report/teachers_figure.rst",
+            category="Figures",
+        ),
+        "results/figures/teachers.png",
+    log:
+        f"{LOG}/plot_teachers.log",
+    benchmark:
+        f"{LOG}/plot_teachers.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_teachers.py"),
+        code=code("plot_teachers.py"),
+    shell:
+        "python {params.script} --points {input} --out {output} 2>&1 | tee {log}"

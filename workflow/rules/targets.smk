@@ -101,9 +101,20 @@ def feature_code():
     return [encoder_code("extract_items.py"), encoder_code("extract_captions.py")]
 
 
+def teacher_code(teacher):
+    """Code hash of building a teacher, with the family of the model that it is made from."""
+    run = CONFIG.teacher_run(teacher)
+    return code(
+        "build_teacher.py",
+        *(family_modules(CONFIG.model_entry(run.model)) if run else []),
+    )
+
+
 def run_code(model):
     """Hash of all the code between the raw files and a model's figures."""
     family = family_modules(CONFIG.model_entry(model))
+    teacher = CONFIG.surrogate_teacher(model)
+    source = CONFIG.teacher_run(teacher) if teacher else None
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
@@ -111,6 +122,7 @@ def run_code(model):
             code(f"{stage}.py")
             for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")
         ),
+        *([run_code(source.model)] if source else []),
         code("train.py", *family),
         code("score.py", *family),
     )

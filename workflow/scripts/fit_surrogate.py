@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import arguments  # noqa: F401  (makes the library importable)
-from polymatch.errors import one_line_errors
+from polymatch.errors import NumericsError, one_line_errors
 from polymatch.surrogate import Teacher
 
 
@@ -17,7 +17,11 @@ def main() -> None:
     args.add_argument("--out", type=Path, required=True)
     given = args.parse_args()
     teacher = Teacher.load(given.teacher)
-    teacher.fit(given.degree, given.alpha, given.published).save(given.out)
+    try:
+        surrogate = teacher.fit(given.degree, given.alpha, given.published)
+    except NumericsError as error:
+        raise NumericsError(f"{given.teacher}: {error}") from error
+    surrogate.save(given.out)
 
 
 if __name__ == "__main__":

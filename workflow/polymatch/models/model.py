@@ -49,6 +49,14 @@ class RetrievalModel(nn.Module, ABC):
         ``kind`` is one of the settings' ``scored_by``; the first of them if it is not given.
         """
 
+    def prepare_items(self, items: Any, kind: str | None = None) -> Any:
+        """What ``similarity`` takes in place of encoded items, to answer query after query.
+
+        The part of its work for ``kind`` that needs no captions, done once for a gallery that
+        stays. Nothing, for a model that does not say otherwise.
+        """
+        return items
+
     def attachments(self) -> dict[str, Any]:
         """What the model needs beside weights and settings, as JSON; handed to ``attach``."""
         return {}

@@ -36,11 +36,21 @@ from polymatch.models.probabilistic_published import read_published
 from polymatch.models.refreshed import refreshed_surrogate
 from polymatch.settings.model import ModelSettings
 from polymatch.settings.probabilistic import ProbabilisticSettings
-from polymatch.surrogate import PolynomialSurrogate, distance_moments, poly_similarity
+from polymatch.surrogate import (
+    MomentFactors,
+    PolynomialSurrogate,
+    caption_factors,
+    distance_moments,
+    item_factors,
+    poly_similarity,
+    similarity_of_factors,
+)
 
 NOISE_SEED = 20_210_601
 # Under the root of a squared distance, so that its gradient stays finite (as in PCME).
 _SQUARE_FLOOR = 1e-6
+# Pairs of samples that are held at once.
+_NUMBERS = 1 << 22
 
 
 class Gaussians(NamedTuple):
@@ -96,33 +106,72 @@ class Model(RetrievalModel):
     def encode_captions(self, features: Tensor) -> Gaussians:
         return self.captions(features)
 
-    def similarity(self, items: Gaussians, captions: Gaussians, kind: str | None = None) -> Tensor:
+    def similarity(
+        self,
+        items: Gaussians | Tensor | MomentFactors,
+        captions: Gaussians,
+        kind: str | None = None,
+    ) -> Tensor:
+        kind = kind or self.settings.scored_by[0]
+        if kind == "poly" and isinstance(items, Gaussians):
+            return poly_similarity(*items, *captions, self.required_surrogate())
+        prepared = self.prepare_items(items, kind) if isinstance(items, Gaussians) else items
+        if isinstance(prepared, Gaussians):
+            return self._match_similarity(prepared, captions)
+        if isinstance(prepared, MomentFactors):
+            return similarity_of_factors(
+                prepared, caption_factors(*captions), self.required_surrogate()
+            )
+        if kind == "mean":
+            return prepared @ captions.mu.T
+        if kind == "closed":
+            return prepared @ _shrunk(captions).T
+        if kind == "csd":
+            size = captions.mu.square().sum(-1) + captions.logvar.exp().sum(-1)
+            return 2 * prepared[:, :-1] @ captions.mu.T - prepared[:, -1:] - size
+        _, caption_noise = _noise(self.settings.K_test, captions.mu)
+        return prepared @ _mean_sample(captions, caption_noise).T
+
+    def prepare_items(
+        self, items: Gaussians, kind: str | None = None
+    ) -> Gaussians | Tensor | MomentFactors:
         kind = kind or self.settings.scored_by[0]
         if kind == "mean":
-            return items.mu @ captions.mu.T
+            return items.mu
         if kind == "closed":
-            return _shrunk(items) @ _shrunk(captions).T
+            return _shrunk(items)
         if kind == "mc":
-            item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
-            return _mean_sample(items, item_noise) @ _mean_sample(captions, caption_noise).T
+            return _mean_sample(items, _noise(self.settings.K_test, items.mu)[0])
         if kind == "poly":
-            return poly_similarity(*items, *captions, self.required_surrogate())
+            return item_factors(*items)
         if kind == "csd":
-            return -closed_form_distance(items, captions)
+            size = items.mu.square().sum(-1) + items.logvar.exp().sum(-1)
+            return torch.cat([items.mu, size[:, None]], 1)
         if kind == "match" and self.settings.learns_scale:
-            item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
-            draws = draw(items, item_noise), draw(captions, caption_noise)
-            return log_match_probability(*draws, self.scale, self.shift)[0]
+            return items  # K samples of each would take K times the memory
         raise ConfigError(
             f"similarity {kind!r} is not one of this model's: {', '.join(self.settings.scored_by)}"
         )
+
+    def _match_similarity(self, items: Gaussians, captions: Gaussians) -> Tensor:
+        item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
+        drawn = draw(captions, caption_noise)
+        rows = max(1, _NUMBERS // max(1, drawn.shape[0] * drawn.shape[1]))
+        parts = []
+        for start in range(0, len(items.mu), rows):
+            some = Gaussians(items.mu[start : start + rows], items.logvar[start : start + rows])
+            scores, _ = log_match_probability(draw(some, item_noise), drawn, self.scale, self.shift)
+            parts.append(scores)
+        return torch.cat(parts) if parts else items.mu.new_zeros((0, len(captions.mu)))
 
     def attachments(self) -> dict[str, Any]:
         return {} if self.surrogate is None else {"surrogate": self.surrogate.to_dict()}
 
     def attach(self, attachments: dict[str, Any]) -> None:
         if "surrogate" in attachments:
-            self.surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
+            surrogate = PolynomialSurrogate.from_dict(attachments["surrogate"])
+            surrogate.check_width(self.widths[0])
+            self.surrogate = surrogate
 
     def before_epoch(self, epoch: int, items: Tensor, captions: Tensor, pairs: Tensor) -> None:
         refresh = self.settings.refresh

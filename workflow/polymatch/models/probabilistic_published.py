@@ -126,7 +126,7 @@ def _settings(
     kind = told.get("var_reg_type")
     raw = {
         "family": "probabilistic",
-        "loss": "poly" if surrogate else _LOSSES.get(told.get("loss_type"), "sampled"),
+        "loss": "poly" if surrogate else _LOSSES.get(told.get("loss_type", ""), "sampled"),
         "similarities": [*(["poly"] if surrogate else []), "mean", "mc", "closed"],
         "hidden": hidden,
         "training": _known(told, training),

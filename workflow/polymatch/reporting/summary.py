@@ -19,6 +19,8 @@ CERTIFICATE = {
     "probability_max_inside": "surrogate_max_error_inside",
     "logit_max": "surrogate_max_logit_error",
     "logit_max_inside": "surrogate_max_logit_error_inside",
+    "t2v_kendall_tau": "surrogate_kendall_tau",
+    "t2v_r1_changed": "surrogate_r1_changed",
 }
 
 VARIANCES = {
@@ -87,6 +89,8 @@ def _row(
         "latency_ms": cost["latency_ms"],
         "latency_ms_lo": cost["latency_lo_ms"],
         "latency_ms_hi": cost["latency_hi_ms"],
+        "encoding_ms": cost["encoding_ms"],
+        "scoring_ms": cost["scoring_ms"],
         "single_query_ms": cost["single_query_ms"],
         "memory_mb": cost["memory_mb"],
         "memory_added_mb": cost["memory_added_mb"],
@@ -102,9 +106,11 @@ def _row(
 
 
 def _config_hash(config: Config, run: Run) -> str:
-    """Hash of every setting that decides this run's figures."""
+    """Hash of every setting that decides this run's figures, those of its teacher's run too."""
     entry = config.model_entry(run.model)
     teacher = getattr(entry, "teacher", None)
+    learned_from = config.surrogate_teacher(run.model)
+    source = config.teacher_run(learned_from) if learned_from else None
     return settings_hash(
         config.data,
         config.encoder,
@@ -113,6 +119,7 @@ def _config_hash(config: Config, run: Run) -> str:
         entry,
         config.teachers[teacher] if teacher else None,
         run.seed,
+        *([_config_hash(config, source)] if source else []),
     )
 
 

@@ -26,9 +26,11 @@ from polymatch.settings.stages import (
     DataSettings,
     EncoderSettings,
     EvaluationSettings,
+    TeacherComparisonSettings,
     TeacherSettings,
 )
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
+from polymatch.settings.teachers import check_teachers
 
 
 class Run(NamedTuple):
@@ -50,6 +52,9 @@ class Config(Section):
     )
     teachers: dict[Annotated[str, Field(pattern=NAME)], TeacherSettings] = Field(
         default_factory=dict, description="teachers by name"
+    )
+    teacher_comparison: TeacherComparisonSettings = Field(
+        default_factory=TeacherComparisonSettings, description="the table `results/teachers.csv`"
     )
     models: dict[Annotated[str, Field(pattern=NAME)], Any] = Field(
         min_length=1, description="models by name; `family` says what else an entry may hold"
@@ -110,6 +115,28 @@ class Config(Section):
         if name not in self.teachers:
             raise ConfigError(f"unknown teacher {name!r}; {suggest(name, self.teachers)}")
         return self.teachers[name]
+
+    def surrogate_teacher(self, model: str) -> str | None:
+        """The teacher that a model's surrogate learns from; None where it needs no surrogate."""
+        entry = self.model_entry(model)
+        return getattr(entry, "teacher", None) if entry.needs_surrogate else None
+
+    def teacher_run(self, name: str) -> Run | None:
+        """The trained run that a teacher takes its Gaussians from (source `pcme`), if any."""
+        teacher = self.teacher_entry(name)
+        if teacher.model is None:
+            return None
+        return Run(teacher.model, self.seeds[0] if teacher.run_seed is None else teacher.run_seed)
+
+    def comparison_run(self) -> Run | None:
+        """The run that is the source `pcme` in the table of teachers; None if there is none."""
+        sampled = (name for name in self.models if self.gives_gaussians(name))
+        model = self.teacher_comparison.model or next(sampled, None)
+        return None if model is None else self.runs_of(model)[0]
+
+    def gives_gaussians(self, model: str) -> bool:
+        """Whether a model's trained Gaussians can be a teacher: it is trained by sampling."""
+        return getattr(self.model_entry(model), "loss", None) == "sampled"
 
     def runs(self) -> list[Run]:
         """Every run of this configuration, in the order of the config."""
@@ -191,5 +218,11 @@ def _check_references(config: Config) -> None:
                 f"models.{name}.teacher: unknown teacher {teacher!r}; "
                 f"{suggest(teacher, config.teachers)}"
             )
+    named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
+    named["teacher_comparison.model"] = config.teacher_comparison.model
+    for where, model in named.items():
+        if model is not None and model not in config.models:
+            raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points
+    check_teachers(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _number(value: Any) -> Any:
@@ -29,8 +29,8 @@ def _whole(value: Any) -> Any:
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Names of entries: they become parts of paths."""
 
-Number = Annotated[float, BeforeValidator(_number)]
-"""A float that may be written ``5e-6``."""
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""A finite float that may be written ``5e-6``."""
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 """An int that may come as text."""

@@ -94,8 +94,9 @@ class AlignmentSettings(Section):
 class TeacherSettings(Section):
     """(Moments, match probability) pairs that a surrogate is fitted to."""
 
-    source: Literal["fixed", "domain"] = Field(
-        description="one log-variance on the embeddings, or the whole range a head can reach"
+    source: Literal["fixed", "pcme", "domain"] = Field(
+        description="one log-variance on the embeddings, a trained model's Gaussians on train, or "
+        "the whole range a head can reach"
     )
     estimator: Literal["monte_carlo", "gauss_hermite", "gamma", "exact"] = Field(
         "monte_carlo", description="how the probability is computed"
@@ -109,15 +110,46 @@ class TeacherSettings(Section):
         -5.0, description="lowest log-variance that a head can reach (domain)"
     )
     max_logvar: Number = Field(2.0, description="highest log-variance that it can reach (domain)")
+    model: str | None = Field(
+        None, description="entry of `models`, trained with loss `sampled`, that is taken (pcme)"
+    )
+    run_seed: int | None = Field(
+        None, ge=0, description="which seed of it; the first of `seeds` if not given (pcme)"
+    )
     seed: int = Field(0, ge=0, description="seed of pairs and samples")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _consistent(self) -> Self:
         if self.min_logvar >= self.max_logvar:
             raise ValueError(
                 f"min_logvar {self.min_logvar} must be below max_logvar {self.max_logvar}"
             )
+        if self.source == "pcme" and self.model is None:
+            raise ValueError("source 'pcme' needs a `model`: an entry trained with loss 'sampled'")
+        for key in ("model", "run_seed"):
+            if self.source != "pcme" and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` is for source 'pcme', not for {self.source!r}")
         return self
+
+
+class TeacherComparisonSettings(Section):
+    """The table of teachers: three sources of pairs by four estimators of the probability."""
+
+    n_pairs: int = Field(20_000, ge=100, description="pairs of each teacher")
+    K: int = Field(10, ge=1, description="samples a side of `monte_carlo`")
+    a: Number = Field(0.1, gt=0, description="scale: p = E[sigmoid(b - a * distance^2)]")
+    b: Number = Field(0.0, description="shift")
+    degree: int = Field(6, ge=1, le=10, description="degree of the polynomial fitted to each")
+    alpha: Number = Field(1e-3, ge=0, description="ridge penalty of these fits")
+    model: str | None = Field(
+        None,
+        description="model of the source `pcme`, an entry trained with loss `sampled`; the first "
+        "such entry if not given, and no such source if there is none",
+    )
+    test_pairs: int = Field(
+        1000, ge=10, description="test pairs of each trained run that are computed exactly"
+    )
+    seed: int = Field(0, ge=0, description="seed of pairs and samples")
 
 
 class EvaluationSettings(Section):
@@ -129,9 +161,15 @@ class EvaluationSettings(Section):
     )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples over items")
     permutations: int = Field(10_000, ge=100, description="sign flips of a paired test")
-    seed: int = Field(0, ge=0, description="seed of both")
+    seed: int = Field(0, ge=0, description="seed of everything that is drawn here")
     certificate_pairs: int = Field(
         2000, ge=10, description="test pairs on which a surrogate meets the exact probability"
+    )
+    certificate_queries: int = Field(
+        50,
+        ge=1,
+        description="test captions, and as many items, that are ranked by the exact probability "
+        "too, each against its whole gallery",
     )
 
     @field_validator("k")
@@ -148,3 +186,28 @@ class BenchmarkSettings(Section):
     warmup: int = Field(2, ge=0, description="runs that are not counted")
     runs: int = Field(20, ge=3, description="runs that are counted")
     threads: int = Field(2, ge=1, description="threads of the measured process")
+    gallery: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[1000, 10_000, 100_000],
+        description="sizes of larger galleries, ascending: test items repeated with small changes",
+    )
+    gallery_batch: int = Field(
+        100, ge=1, description="queries of the batch that larger galleries answer"
+    )
+    gallery_seconds: Number = Field(
+        1.0,
+        gt=0,
+        description="time after which no more runs are counted for one of these sizes, once there "
+        "are six (or `runs`, if fewer)",
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(
+            size >= following
+            for size, following in zip(self.gallery, self.gallery[1:], strict=False)
+        ):
+            raise ValueError(
+                f"gallery {self.gallery} must ascend: memory is the peak so far, and a smaller "
+                "gallery after a larger one would show the larger one's"
+            )
+        return self

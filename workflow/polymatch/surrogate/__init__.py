@@ -15,9 +15,10 @@ from polymatch.surrogate.probability import (
     match_probability,
 )
 from polymatch.surrogate.published import surrogate_from_published
+from polymatch.surrogate.ranking import ranking_certificate
 from polymatch.surrogate.region import FittedRegion
 from polymatch.surrogate.similarity import poly_similarity, similarity_of_factors
-from polymatch.surrogate.teacher import Teacher, build_teacher
+from polymatch.surrogate.teacher import Teacher, build_teacher, configured_teacher
 
 __all__ = [
     "FittedRegion",
@@ -27,6 +28,7 @@ __all__ = [
     "build_teacher",
     "caption_factors",
     "certificate",
+    "configured_teacher",
     "distance_moments",
     "item_factors",
     "log_probability_from_moments",
@@ -34,6 +36,7 @@ __all__ = [
     "match_probability",
     "paired_distance_moments",
     "poly_similarity",
+    "ranking_certificate",
     "similarity_of_factors",
     "surrogate_from_published",
 ]

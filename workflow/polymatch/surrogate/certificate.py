@@ -2,7 +2,8 @@
 
 The exact probability is the judge. Errors are those of the probability, which is what the
 surrogate stands for and lies between 0 and 1; errors of the logit are given beside them, since a
-ranking of pairs that all have small probabilities lives there.
+ranking of pairs that all have small probabilities lives there. What they do to the ranking itself
+is in :mod:`polymatch.surrogate.ranking`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from polymatch.errors import NumericsError
 from polymatch.surrogate.moments import as_tensors, distance_moments, paired_distance_moments
 from polymatch.surrogate.polynomial import PolynomialSurrogate
 from polymatch.surrogate.probability import match_logit
+from polymatch.surrogate.ranking import check_positives
 
 _PAIRS = 1 << 20
 
@@ -60,16 +62,7 @@ def certificate(
     matching = np.zeros(pairs, bool)
     if positives is not None and len(positives):
         chosen = np.asarray(positives)
-        if (
-            chosen.ndim != 2
-            or chosen.shape[1] != 2
-            or (chosen < 0).any()
-            or (chosen >= (len(a), len(b))).any()
-        ):
-            raise NumericsError(
-                f"certificate: positives must be (item, caption) rows within {len(a)} items and "
-                f"{len(b)} captions"
-            )
+        check_positives(chosen, len(a), len(b))
         if len(chosen) > pairs:
             chosen = chosen[rng.permutation(len(chosen))[:pairs]]
         rows, columns = np.append(rows, chosen[:, 0]), np.append(columns, chosen[:, 1])

@@ -57,6 +57,17 @@ def log_match_probability(
     return torch.where(is_complement, large, small), torch.where(is_complement, small, large)
 
 
+def group_equal(variance: Tensor, square: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return variance, square and multiplicity, as one group where each pair has one variance.
+
+    ``variance`` and ``square`` are [P, D], a dimension each; one group costs a D-th.
+    """
+    count = torch.ones(1, dtype=torch.float64)
+    if bool((variance == variance[:, :1]).all()):
+        return variance[:, :1], square.sum(1, keepdim=True), count * variance.shape[1]
+    return variance, square, count
+
+
 @dataclass(frozen=True)
 class _Transform:
     """e^{b z} M(z): ``growth`` is 2 a s, ``pull`` a d^2, ``power`` half the multiplicity."""

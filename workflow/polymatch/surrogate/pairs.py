@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from polymatch.errors import NumericsError
-from polymatch.surrogate.inversion import log_match_probability
+from polymatch.surrogate.inversion import group_equal, log_match_probability
 from polymatch.surrogate.moments import distance_moments, paired_distance_moments
 from polymatch.surrogate.monte_carlo import (
     grouped_monte_carlo_logs,
@@ -181,8 +181,8 @@ def general(
             difference = items.index_select(0, i) - captions.index_select(0, j)
             if estimate.method == "exact":
                 variance = item_logvar[i].double().exp() + caption_logvar[j].double().exp()
-                one = torch.ones(1, dtype=torch.float64)
-                parts.append(estimate.from_groups(variance, difference.double().square(), one))
+                groups = group_equal(variance, difference.double().square())
+                parts.append(estimate.from_groups(*groups))
             else:
                 parts.append(
                     monte_carlo_logs(

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from polymatch.errors import NumericsError
-from polymatch.surrogate.inversion import log_match_probability
+from polymatch.surrogate.inversion import group_equal, log_match_probability
 from polymatch.surrogate.moments import as_tensors, paired_distance_moments
 from polymatch.surrogate.monte_carlo import isotropic_monte_carlo_logs, log_means, monte_carlo_logs
 from polymatch.surrogate.threads import one_thread
@@ -261,11 +261,7 @@ def _exact(
         block = slice(start, start + rows)
         square = (a[block].double() - b[block].double()).square()
         variance = la[block].double().exp() + lb[block].double().exp()
-        count = torch.ones(1, dtype=torch.float64)
-        if bool((variance == variance[:, :1]).all()):
-            count = count * a.shape[1]
-            square, variance = square.sum(1, keepdim=True), variance[:, :1]
-        logs = log_match_probability(variance, square, count, scale, shift)
+        logs = log_match_probability(*group_equal(variance, square), scale, shift)
         p.append(logs[0])
         q.append(logs[1])
     return torch.cat(p), torch.cat(q)

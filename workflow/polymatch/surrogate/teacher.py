@@ -23,6 +23,7 @@ from torch import Tensor
 
 from polymatch.errors import DataError, NumericsError
 from polymatch.files import written_atomically
+from polymatch.settings.stages import TeacherSettings
 from polymatch.surrogate.moments import as_tensors
 from polymatch.surrogate.pairs import (
     Estimate,
@@ -175,6 +176,33 @@ def build_teacher(
         "width": int(width),
     }
     return Teacher(ed.numpy(), vd.numpy(), logit, logs[0].exp().numpy(), weight, metadata)
+
+
+def configured_teacher(
+    settings: TeacherSettings,
+    mu_items: np.ndarray | Tensor,
+    mu_captions: np.ndarray | Tensor,
+    log_variances: tuple[np.ndarray | Tensor, np.ndarray | Tensor] | None = None,
+    progress: bool = True,
+) -> Teacher:
+    """Build the teacher that an entry of the configuration describes (:func:`build_teacher`).
+
+    ``log_variances`` [N, D] and [M, D] belong to the means; only the source ``pcme`` takes them.
+    """
+    return build_teacher(
+        mu_items,
+        mu_captions,
+        source=settings.source,
+        estimator=settings.estimator,
+        pairs=settings.n_pairs,
+        samples=settings.K,
+        scale=settings.a,
+        shift=settings.b,
+        log_variance=settings.log_variance if log_variances is None else log_variances,
+        bounds=(settings.min_logvar, settings.max_logvar),
+        seed=settings.seed,
+        progress=progress,
+    )
 
 
 def _gaussians(

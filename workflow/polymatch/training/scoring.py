@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from polymatch.data.splits import RetrievalSet
+from polymatch.data.splits import RetrievalSet, TrainingSet
 from polymatch.models import RetrievalModel
 
 
@@ -17,8 +17,8 @@ def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) ->
         return model.similarity(*encode(model, data), kind).cpu().numpy()
 
 
-def encode(model: RetrievalModel, data: RetrievalSet) -> tuple[Any, Any]:
-    """Encode items and queries of a retrieval set in evaluation mode, without gradients."""
+def encode(model: RetrievalModel, data: RetrievalSet | TrainingSet) -> tuple[Any, Any]:
+    """Encode both sides of a split, a row each, in evaluation mode and without gradients."""
     training = model.training
     model.eval()
     try:

@@ -1,0 +1,106 @@
+"""How the cost of an answer grows with the gallery.
+
+Larger galleries are the test items over and over, each time a little changed (so that no two are
+equal), encoded and prepared like real ones. What is found in them means nothing; what it costs does
+not depend on that.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from polymatch.data.splits import RetrievalSet
+from polymatch.deployment.timing import peak_memory, reset_peak_memory, statistics, times
+from polymatch.models import RetrievalModel, load_model
+from polymatch.settings.stages import BenchmarkSettings
+
+# Of each embedding's norm: far less than two items differ by.
+_CHANGE = 0.01
+_SEED = 20_260_101
+# Items that are encoded together: enough for the processor, little beside the gallery.
+_BLOCK = 4096
+
+
+@torch.inference_mode()
+def measure_growth(
+    run_directory: Path,
+    data: RetrievalSet,
+    kind: str,
+    settings: BenchmarkSettings,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Time a single query and a batch of them against each size of ``settings.gallery``.
+
+    Returns:
+        A frame as ``workflow/schemas/growth.schema.json`` describes it, two rows a size. Memory is
+        the peak of encoding, preparing and searching a gallery of that size; where only the
+        process's peak is known it is the highest so far, and sizes ascend.
+    """
+    torch.set_num_threads(settings.threads)
+    model = load_model(run_directory, device)
+    items = torch.as_tensor(data.items, dtype=torch.float32)
+    captions = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
+    rows = []
+    for size in settings.gallery:
+        reset_peak_memory(device)
+        gallery = model.prepare_items(encoded_gallery(model, items, size, device), kind)
+        for number in dict.fromkeys((1, settings.gallery_batch)):
+            batch = captions[torch.arange(number, device=device) % len(captions)]
+            taken = times(
+                partial(_answer, model, gallery, batch, kind),
+                settings.warmup,
+                settings.runs,
+                device,
+                settings.gallery_seconds,
+            )
+            rows.append(
+                {
+                    "gallery": size,
+                    "queries": number,
+                    **statistics("latency", taken),
+                    "memory_mb": peak_memory(device),
+                    "runs": len(taken),
+                }
+            )
+        del gallery
+    columns = ["gallery", "queries", *(f"latency{s}_ms" for s in _STATISTICS), "memory_mb", "runs"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+_STATISTICS = ("", "_mean", "_sd", "_lo", "_hi")
+
+
+def _answer(model: RetrievalModel, gallery: Any, batch: Tensor, kind: str) -> Tensor:
+    return model.similarity(gallery, model.encode_captions(batch), kind)
+
+
+def encoded_gallery(model: RetrievalModel, items: Tensor, size: int, device: torch.device) -> Any:
+    """Encode ``size`` items, made from ``items`` [N, ...]; the first N are these themselves.
+
+    The same ``size`` gives the same gallery, and a larger one begins with it.
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    per_feature = items.flatten(1).norm(dim=1).mean() / items[0].numel() ** 0.5
+    parts = []
+    for start in range(0, size, _BLOCK):
+        rows = torch.arange(start, min(size, start + _BLOCK))
+        # Always a whole block, so that a larger gallery draws the same numbers.
+        noise = torch.randn((_BLOCK, *items.shape[1:]), generator=generator)[: len(rows)]
+        noise[rows < len(items)] = 0
+        part = items[rows % len(items)] + _CHANGE * per_feature * noise
+        parts.append(model.encode_items(part.to(device)))
+    return _joined(parts)
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Put encodings of blocks together: tensors, or (named) tuples of such."""
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts)
+    joined = [_joined(list(of_one)) for of_one in zip(*parts, strict=True)]
+    return type(parts[0])(*joined)
