@@ -1,4 +1,4 @@
-# Latency and memory: one measurement for each model and similarity, on its first seed.
+# Latency, memory and their growth: measured for each model and similarity, on its first seed.
 
 
 rule measure:
@@ -19,7 +19,8 @@ rule measure:
     # Every core is taken, so that nothing else of this workflow runs while it measures.
     threads: workflow.resource_settings.cores or CONFIG.benchmark.threads
     resources:
-        mem_mb=1500,
+        # A gallery of 100,000 items of width 1024, both moments and their factors.
+        mem_mb=4000,
         runtime=60,
     params:
         script=script("measure.py"),

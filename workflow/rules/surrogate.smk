@@ -1,13 +1,6 @@
 # Embeddings -> teacher -> the polynomial that a model is trained and scored with.
 
 
-def teacher_checkpoint(wildcards):
-    """The trained run whose Gaussians the wildcards' teacher is made from, if it is."""
-    run = CONFIG.teacher_run(wildcards.teacher)
-    names = ("model.safetensors", "settings.json") if run else ()
-    return [run_path(run, name) for name in names]
-
-
 rule build_teacher:
     input:
         **TABLES,

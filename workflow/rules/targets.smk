@@ -139,6 +139,13 @@ def run_path(run, name):
     return f"{RUN.format(model=run.model, seed=run.seed)}/{name}"
 
 
+def teacher_checkpoint(wildcards):
+    """The trained run whose Gaussians the wildcards' teacher is made from, if it is."""
+    run = CONFIG.teacher_run(wildcards.teacher)
+    names = ("model.safetensors", "settings.json") if run else ()
+    return [run_path(run, name) for name in names]
+
+
 CURVES = [
     run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
 ]
