@@ -90,6 +90,9 @@ class Model(RetrievalModel):
             return poly_similarity(*items, *captions, self.required_surrogate())
         raise ConfigError(f"unknown similarity {kind!r}; allowed: mean, mc, closed, poly")
 
+    def samples(self, kind: str | None = None) -> bool:
+        return (kind or self.settings.scored_by[0]) == "mc"
+
     def attachments(self) -> dict[str, Any]:
         return {} if self.surrogate is None else {"surrogate": self.surrogate.to_dict()}
 
