@@ -33,6 +33,7 @@ from polymatch.settings.stages import (
     AlignmentSettings,
     BenchmarkSettings,
     DataSettings,
+    DeploymentSettings,
     EncoderSettings,
     EvaluationSettings,
     TeacherSettings,
@@ -76,6 +77,9 @@ class Config(Section):
     )
     benchmark: BenchmarkSettings = Field(
         default_factory=BenchmarkSettings, description="latency and memory"
+    )
+    deployment: DeploymentSettings = Field(
+        default_factory=DeploymentSettings, description="analog simulation"
     )
 
     def model_entry(self, name: str) -> ModelSettings:
