@@ -39,4 +39,5 @@ rule all:
         "results/summary.csv",
         "results/leaderboard.csv",
         "results/figures/r1_latency.pdf",
+        "results/figures/deployability.pdf",
         CURVES,

@@ -14,7 +14,6 @@ import copy
 import io
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 with contextlib.redirect_stdout(io.StringIO()):  # it prints that it has no Triton

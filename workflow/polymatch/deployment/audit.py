@@ -4,13 +4,14 @@ An analog array multiplies a vector by a matrix that was programmed into it. So 
 counts as ``weights`` (an operand is made of parameters alone), as ``gallery`` (an operand is made
 of the items alone: programmed once for each gallery) or as a product of two ``activations``, which
 no array does. Sampling (random numbers, or arithmetic with stored draws), softmax and sorting
-cannot be done in an array either; ``nonlinear`` (exp, log, sigmoid, square root, norm, division) and
-``elementwise`` (additions and multiplications, among them a polynomial's) are digital work beside
-it. Copies and views are ``movement`` and cost nothing here.
+cannot be done in an array either; ``nonlinear`` (exp, log, sigmoid, square root, norm, division)
+and ``elementwise`` (additions and multiplications, among them a polynomial's) are digital work
+beside it. Copies and views are ``movement`` and cost nothing here.
 
 Matrix products are counted in multiply-accumulates, everything else in numbers worked on. What an
 item needs before any query comes (its encoding and what the scorer makes of it alone) is done once
-for each gallery; a figure per query leaves it out, and one per pair also what the query needs alone.
+for each gallery: a figure per query leaves it out, and one per pair also leaves out what the query
+needs alone.
 """
 
 from __future__ import annotations

@@ -99,54 +99,44 @@ class Chip:
         stored: Mapping[str, Stored],
         programmer: Programmer,
         data: RetrievalSet,
-        adc_bits: int,
-        seconds: list[float],
+        points: list[tuple[int, float]],
         seed: np.random.SeedSequence,
     ) -> list[np.ndarray]:
-        """Return the similarity [N, M] of ``data`` at each number of seconds after programming."""
-        streams = seed.spawn(2 + len(seconds))
-        gallery_stream, *reading = (generator(stream) for stream in streams)
-        for name, layer in self.layers.items():
-            layer.converters(self.dac_bits, adc_bits, self.bounds[adc_bits][name])
-        self._read(stored, 0.0, reading[0])
-        items = flatten(self.model.encode_items(as_tensor(data.items)))  # type: ignore[operator]
-        arrays: dict[Node, tuple[Tensor, Stored]] = {}
+        """Return the similarity [N, M] of ``data`` at each (ADC bits, seconds since programming).
+
+        All points are of the same chip: the same devices, and one reading of them at each moment.
+        """
+        gallery_seed, layer_seed = (int(x) for x in seed.generate_state(2, np.uint64) >> 1)
+        moments = sorted({0.0, *(seconds for _, seconds in points)})
+        stream = torch.Generator().manual_seed(layer_seed)
+        found = {0.0: {n: array.read(0.0, stream) for n, array in stored.items()}}
+        for moment in moments[1:]:
+            found[moment] = {n: stored[n].read(moment, stream) for n in self.used["captions"]}
+        galleries: dict[int, _Gallery] = {}
         results = []
-        for moment, stream in zip(seconds, reading[1:], strict=True):
-            self._read(stored, moment, stream)
+        for bits, seconds in points:
+            for name, layer in self.layers.items():
+                layer.converters(self.dac_bits, bits, self.bounds[bits][name])
+            if bits not in galleries:
+                self._wear(found[0.0])
+                items = flatten(self.model.encode_items(as_tensor(data.items)))  # type: ignore[operator]
+                galleries[bits] = _Gallery(self, programmer, bits, items, gallery_seed)
+            self._wear(found[seconds])
             captions = flatten(self.model.encode_captions(as_tensor(data.captions)))  # type: ignore[operator]
-            now: dict[Node, tuple[Tensor, float]] = {}
-
-            def product(
-                node: Node,
-                operand: Node,
-                weights: Tensor,
-                inputs: Tensor,
-                moment: float = moment,
-                stream: torch.Generator = stream,
-                now: dict[Node, tuple[Tensor, float]] = now,
-            ) -> Tensor:
-                if operand not in arrays:
-                    arrays[operand] = (weights, programmer(weights, gallery_stream))
-                target, array = arrays[operand]
-                if operand not in now:
-                    now[operand] = array.read(moment, stream)
-                worn, gain = now[operand]
-                bound = self.bounds[adc_bits][node.name]
-                config = array_config(self.dac_bits, adc_bits, bound)
-                return array_product(inputs, worn, target, config) * gain
-
-            results.append(self._score([*items, *captions], product).numpy())
+            results.append(galleries[bits].scores(captions, seconds).numpy())
         return results
 
-    def _read(self, stored: Mapping[str, Stored], seconds: float, stream: torch.Generator) -> None:
-        for name, layer in self.layers.items():
-            layer.wear(*stored[name].read(seconds, stream))
+    def _wear(self, found: Mapping[str, tuple[Tensor, float]]) -> None:
+        for name, worn in found.items():
+            self.layers[name].wear(*worn)
 
-    def _score(
+    def score(
         self, sides: list[Tensor], product: Callable[[Node, Node, Tensor, Tensor], Tensor]
     ) -> Tensor:
-        """Run the similarity; ``product(node, operand, weights, inputs)`` gives [B, out]."""
+        """Run the similarity, with each product that is on an array by ``product``.
+
+        ``product(node, operand, weights, inputs)`` gives ``inputs @ weights.T``, [B, out].
+        """
 
         def visit(
             node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any], compute: Callable[[], Any]
@@ -169,25 +159,58 @@ class Chip:
 
     def _calibrate(self, model: RetrievalModel, val: RetrievalSet) -> None:
         """Choose every array's output range by what it gives on the validation split."""
-        linear = ((n, layer) for n, layer in model.named_modules() if type(layer) is nn.Linear)
+        linear = [(n, layer) for n, layer in model.named_modules() if type(layer) is nn.Linear]
         seen: dict[str, tuple[Tensor, Tensor]] = {}
         with torch.inference_mode():
-            with InputRecorder(linear) as recorder:
+            with InputRecorder(linear) as of_items:
                 items = flatten(model.encode_items(as_tensor(val.items)))
+            with InputRecorder(linear) as of_captions:
                 captions = flatten(model.encode_captions(as_tensor(val.captions)))
-            for name, inputs in recorder.seen.items():
+            self.used = {"items": list(of_items.seen), "captions": list(of_captions.seen)}
+            for name, inputs in (of_items.seen | of_captions.seen).items():
                 seen[name] = inputs, self.layers[name].target
 
             def product(node: Node, operand: Node, weights: Tensor, inputs: Tensor) -> Tensor:
                 seen[node.name] = inputs, weights
                 return inputs @ weights.T
 
-            self._score([*items, *captions], product)
+            self.score([*items, *captions], product)
             for bits, bounds in self.bounds.items():
                 for name, (inputs, weights) in seen.items():
                     bounds[name] = choose_out_bound(inputs, weights, self.dac_bits, bits)
                 for name in self.layers.keys() - seen.keys():
                     bounds[name] = 1.0  # nothing goes through it
+
+
+class _Gallery:
+    """Encoded items, programmed when they are first asked for; one for each number of bits."""
+
+    def __init__(
+        self, chip: Chip, programmer: Programmer, bits: int, items: list[Tensor], seed: int
+    ) -> None:
+        self.chip = chip
+        self.programmer = programmer
+        self.bits = bits
+        self.items = items
+        self.stream = torch.Generator().manual_seed(seed)
+        self.arrays: dict[Node, tuple[Tensor, Stored]] = {}
+
+    def scores(self, captions: list[Tensor], seconds: float) -> Tensor:
+        """Return the similarity [N, M] of the items, ``seconds`` after they were programmed."""
+        now: dict[Node, tuple[Tensor, float]] = {}
+
+        def product(node: Node, operand: Node, weights: Tensor, inputs: Tensor) -> Tensor:
+            if operand not in self.arrays:
+                self.arrays[operand] = (weights, self.programmer(weights, self.stream))
+            target, array = self.arrays[operand]
+            if operand not in now:
+                now[operand] = array.read(seconds, self.stream)
+            worn, gain = now[operand]
+            bound = self.chip.bounds[self.bits][node.name]
+            config = array_config(self.chip.dac_bits, self.bits, bound)
+            return array_product(inputs, worn, target, config) * gain
+
+        return self.chip.score([*self.items, *captions], product)
 
 
 def generator(seed: np.random.SeedSequence) -> torch.Generator:

@@ -24,7 +24,7 @@ import numpy as np
 import onnx_ir
 import onnxruntime
 import torch
-from onnxscript import opset18 as onnx
+from onnxscript import opset18
 
 from polymatch.data.splits import RetrievalSet
 from polymatch.deployment.graphs import STAGES, ModelGraphs
@@ -34,6 +34,8 @@ from polymatch.models import RetrievalModel
 from polymatch.training.scoring import score
 
 TOLERANCE = 1e-4
+# Typed for ONNX's own protocol buffers, but takes the exporter's tensors.
+_OPERATORS: Any = opset18
 
 
 def export_onnx(graphs: ModelGraphs, folder: Path | str) -> dict[str, Path]:
@@ -136,7 +138,7 @@ def _names(graphs: ModelGraphs, stage: str) -> tuple[list[str], list[str]]:
 def _constant(
     s: float, dtype: int = 1, layout: str = "", device: str = "", pin_memory: bool = False
 ) -> Any:
-    return onnx.Constant(value=onnx_ir.tensor(s, dtype=onnx_ir.DataType(dtype)))
+    return _OPERATORS.Constant(value=onnx_ir.tensor(s, dtype=onnx_ir.DataType(dtype)))
 
 
 def _full_like(
@@ -149,8 +151,8 @@ def _full_like(
     memory_format: str = "",
 ) -> Any:
     number = self.dtype if dtype == -1 else onnx_ir.DataType(dtype)
-    value = onnx.Constant(value=onnx_ir.tensor(fill_value, dtype=number))
-    return onnx.Expand(value, onnx.Shape(self))
+    value = _OPERATORS.Constant(value=onnx_ir.tensor(fill_value, dtype=number))
+    return _OPERATORS.Expand(value, _OPERATORS.Shape(self))
 
 
 # torch's own translations go through a float32 constant. Names and defaults are the operators'.

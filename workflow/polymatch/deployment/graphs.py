@@ -36,7 +36,7 @@ _ITEMS, _CAPTIONS = 5, 7
 
 @dataclass(frozen=True)
 class ModelGraphs:
-    """The graphs of one model and similarity; ``programs`` has an entry for each of ``STAGES``.
+    """The graphs of one model and similarity; ``programs`` has an entry for each stage.
 
     ``encoded`` names the tensors that each side's encoding consists of. ``draws`` counts the random
     numbers that the similarity drew, ``declared`` is what the model says about sampling.
@@ -53,8 +53,8 @@ class ModelGraphs:
         return self.declared or self.draws > 0
 
 
-def model_graphs(model: RetrievalModel, kind: str) -> ModelGraphs:
-    """Trace the three calls of a model on the CPU.
+def model_graphs(model: RetrievalModel, kind: str, stages: tuple[str, ...] = STAGES) -> ModelGraphs:
+    """Trace the three calls of a model, or those of ``stages``; the model is on the CPU.
 
     Raises:
         ConfigError: the model has no similarity ``kind``, or a call cannot become a graph.
@@ -66,13 +66,12 @@ def model_graphs(model: RetrievalModel, kind: str) -> ModelGraphs:
         caption_features = _features(_CAPTIONS, model.widths[1], model.device)
         items, captions = model.encode_items(item_features), model.encode_captions(caption_features)
         scorer = _Scorer(model, kind, items, captions)
-        programs = {
-            "items": _trace("items", _Encoder(model, model.encode_items), [item_features], 1),
-            "captions": _trace(
-                "captions", _Encoder(model, model.encode_captions), [caption_features], 0
-            ),
-            "scorer": _trace("scorer", scorer, flatten(items) + flatten(captions), scorer.n_items),
+        calls: dict[str, tuple[nn.Module, list[Tensor], int]] = {
+            "items": (_Encoder(model, model.encode_items), [item_features], 1),
+            "captions": (_Encoder(model, model.encode_captions), [caption_features], 0),
+            "scorer": (scorer, flatten(items) + flatten(captions), scorer.n_items),
         }
+        programs = {stage: _trace(stage, *calls[stage]) for stage in stages}
     encoded = {"items": tensor_names(items), "captions": tensor_names(captions)}
     return ModelGraphs(programs, encoded, scorer.drawn, model.samples(kind))
 
@@ -110,7 +109,7 @@ def node_origins(program: ExportedProgram, n_items: int) -> dict[Node, frozenset
     sources: dict[str, str] = {}
     given = 0
     for spec in program.graph_signature.input_specs:
-        name = spec.arg.name  # type: ignore[union-attr]
+        name = spec.arg.name
         if spec.kind == InputKind.USER_INPUT:
             sources[name] = "items" if given < n_items else "captions"
             given += 1

@@ -34,14 +34,15 @@ _OPERATORS = {
     MOVEMENT: "_assert_tensor_metadata _to_copy alias arange as_strided cat clone constant_pad_nd "
     "copy detach diagonal empty expand fill flip full full_like gather getitem index index_select "
     "lift_fresh_copy masked_fill new_empty new_full new_zeros ones_like permute repeat reshape "
-    "scalar_tensor scatter select select_scatter slice slice_scatter split split_with_sizes squeeze "
-    "stack sym_numel sym_size sym_size_int transpose unbind unsqueeze view zeros zeros_like",
+    "scalar_tensor scatter select select_scatter slice slice_scatter split split_with_sizes "
+    "squeeze stack sym_numel sym_size sym_size_int transpose unbind unsqueeze view zeros "
+    "zeros_like",
 }
 _CATEGORY = {name: kind for kind, names in _OPERATORS.items() for name in names.split()}
 # These look at every input once, and give fewer numbers than they take.
 _REDUCTIONS = frozenset(
-    "amax amin any argmax argmin linalg_vector_norm logsumexp max mean median min prod sum topk "
-    "var var_mean".split()
+    {"amax", "amin", "any", "argmax", "argmin", "linalg_vector_norm", "logsumexp", "max", "mean"}
+    | {"median", "min", "prod", "sum", "topk", "var", "var_mean"}
 )
 
 

@@ -47,8 +47,8 @@ class ProgrammedWeights:
         At 0 there is no drift yet, only the noise of reading.
         """
         now = drifted(self.conductances, self.exponents, seconds)
-        now += now * read_deviation(self.conductances, seconds) * _normal(now, generator)
-        now.clamp_(min=0)
+        noise = read_deviation(self.conductances, seconds).mul_(_normal(now, generator))
+        now.addcmul_(now, noise).clamp_(min=0)
         weights = (now[0] - now[1]) * self.unit
         before = (self.conductances[0] - self.conductances[1]).abs().mean() * self.unit
         after = weights.abs().mean()
@@ -80,15 +80,18 @@ def drift_statistics(target: Tensor) -> tuple[Tensor, Tensor]:
 def drifted(conductances: Tensor, exponents: Tensor, seconds: float) -> Tensor:
     """Return conductances (uS) ``seconds`` after programming, without noise."""
     # The first reading, which programming noise was measured by, was after 20 s.
-    return conductances * (1 + seconds / _FIRST_READING) ** -exponents
+    if seconds == 0:
+        return conductances.clone()
+    return conductances * (exponents * -math.log1p(seconds / _FIRST_READING)).exp_()
 
 
 def read_deviation(conductances: Tensor, seconds: float) -> Tensor:
     """Return the relative standard deviation of a reading ``seconds`` after programming."""
     elapsed = seconds + _FIRST_READING
     growth = math.sqrt(math.log((elapsed + _READ_TIME) / (2 * _READ_TIME)))
-    r = (conductances / G_MAX).clamp_(min=_ZERO)
-    return (0.0088 * r**-0.65).clamp_(max=0.2).mul_(growth)
+    # 0.0088 r^-0.65, by its logarithm: powers take several times as long.
+    log = (conductances / G_MAX).clamp_(min=_ZERO).log_()
+    return log.mul_(-0.65).add_(math.log(0.0088)).exp_().clamp_(max=0.2).mul_(growth)
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -130,6 +130,11 @@ class DeploymentSettings(Section):
     at_bits: int = Field(
         8, ge=2, le=16, description="one of `adc_bits`: where noise, drift and the verdict stand"
     )
+    weights: Literal["pcm", "exact"] = Field(
+        "pcm",
+        description="what the arrays hold where `adc_bits` are compared, and so for the verdict: "
+        "weights as phase-change memory takes them, or exact ones (converters alone)",
+    )
     weight_noise: list[Annotated[Number, Field(ge=0)]] = Field(
         default=[0.0, 0.01, 0.02, 0.05, 0.1],
         description="standard deviations of Gaussian weight noise to compare, as shares of the "
