@@ -6,10 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from polymatch.data.tables import check_table, load_schema
 from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_ranks
-from polymatch.reporting.figures import r1_against_latency, training_curve
+from polymatch.reporting.figures import (
+    analog_simulation,
+    r1_against_latency,
+    training_curve,
+)
 from polymatch.reporting.leaderboard import as_text, leaderboard
-from polymatch.reporting.summary import differing_settings, run_directory, summarise
+from polymatch.reporting.summary import (
+    SIMULATED,
+    differing_settings,
+    run_directory,
+    summarise,
+)
 from polymatch.settings.config import load_config
 
 CONFIG = load_config(
@@ -50,6 +60,8 @@ def space(tmp_path):
         )
         cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
         (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
+        simulated = dict.fromkeys(SIMULATED, 0.995) | {"deployable": run.model == "good"}
+        (folder / f"{kind}.deployability.json").write_text(json.dumps(simulated))
         pd.DataFrame({"epoch": [0, 1], "kept": [False, True], "seconds": [0.0, 2.5]}).to_csv(
             folder / "history.csv"
         )
@@ -86,6 +98,18 @@ def test_latency_of_every_seed_is_that_of_the_first(space):
     assert summary.loc[summary["model"] == "good", "latency_ms"].tolist() == [4.0, 4.0]
 
 
+def test_the_verdict_of_the_simulation_is_in_both_tables(space, board):
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    assert summary.groupby("model")["deployable"].all().to_dict() == {
+        "aligned": False,
+        "bad": False,
+        "good": True,
+    }
+    assert board.set_index("model")["deployable"].to_dict()["good"]
+    check_table(board, load_schema("leaderboard"), "leaderboard")
+    assert "yes (100%)" in as_text(board) and "no (100%)" in as_text(board)
+
+
 def test_settings_name_only_what_differs_within_a_family():
     assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
 
@@ -108,9 +132,18 @@ def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_pa
             "kept": [False, False, True],
         }
     )
+    points = [("digital", np.nan), ("adc_bits", 4), ("adc_bits", 8), ("weight_noise", 0.0)]
+    points += [("drift_seconds", 0.0), ("drift_seconds", 3600.0)]
+    analog = pd.DataFrame(points, columns=["condition", "value"]).assign(
+        model="a", similarity="mean", simulated_t2v_r1=5.0
+    )
+    analog = analog.assign(simulated_t2v_r1_lo=4.0, simulated_t2v_r1_hi=7.0)
     for name in ("one", "two"):
+        analog_simulation([analog, analog.assign(model="b")], [tmp_path / f"{name}_analog.pdf"])
         training_curve(history, "a run", tmp_path / f"{name}.pdf")
         r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
+    simulations = [(tmp_path / f"{name}_analog.pdf").read_bytes() for name in ("one", "two")]
+    assert simulations[0] == simulations[1] and simulations[0].startswith(b"%PDF")
     latency = [(tmp_path / f"{name}_latency.pdf").read_bytes() for name in ("one", "two")]
     assert latency[0] == latency[1] and latency[0].startswith(b"%PDF")

@@ -24,6 +24,12 @@ CONFIG = {
     },
     "evaluation": {"resamples": 100, "permutations": 200, "certificate_pairs": 50},
     "benchmark": {"warmup": 1, "runs": 3, "threads": 1},
+    "deployment": {
+        "adc_bits": [8],
+        "weight_noise": [0.05],
+        "drift_seconds": [3600.0],
+        "programming_seeds": 2,
+    },
     "models": {
         "aligned": {"family": "aligned"},
         "pcme": {

@@ -12,7 +12,7 @@ Three sweeps, each of which leaves the other two alone:
 A figure is the mean over programming seeds of the mean over runs, with a 95% interval (Student's t)
 over programming seeds: what another chip of the same kind would show. A programming seed gives the
 same devices to every point of the sweeps over bits and time. ``retained`` is a simulated R@1 over
-the digital one; ``simulated_r1_retained`` is that of the mean of t2v and v2t.
+the digital one; ``simulated_r1_retained`` is that of the direction, t2v or v2t, that keeps less.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def deployable(
     """Say whether a model can go onto analog arrays, by this simulation.
 
     It needs no random numbers to answer a query (``samples`` of the audit), and keeps ``retain`` of
-    its R@1 (``simulated_r1_retained``: mean of both directions, at ``at_bits``, freshly
-    programmed), judged by the mean over programming seeds and not by a bound of its interval. A
+    its R@1 in both directions (``simulated_r1_retained``, at ``at_bits``, freshly programmed),
+    judged by the mean over programming seeds and not by a bound of its interval. A
     model that finds nothing digitally has nothing to keep, and is not deployable.
     """
     kept = record["simulated_r1_retained"]
@@ -166,19 +166,18 @@ def _row(
     row |= {"programming_seeds": seeds, "runs": runs}
     for column, name in enumerate(DIRECTIONS):
         row |= _with_interval(f"simulated_{name}", recalls[:, column], 100.0)
-    for name, values, whole in (
-        ("t2v_retained", recalls[:, 0], digital[0]),
-        ("v2t_retained", recalls[:, 1], digital[1]),
-        ("r1_retained", recalls.mean(1), digital.mean()),
-    ):
-        share = values / whole if whole > 0 else np.full(len(values), math.nan)
-        row |= _with_interval(f"simulated_{name}", share, math.inf)
+    kept = recalls / np.where(digital > 0, digital, math.nan)
+    # A direction without a figure has nothing to keep, and no other may stand for it.
+    weaker = int(np.argmin(kept.mean(0)))
+    for name, column in (("t2v", 0), ("v2t", 1), ("r1", weaker)):
+        row |= _with_interval(f"simulated_{name}_retained", kept[:, column], math.inf)
     return row
 
 
 def _with_interval(name: str, values: np.ndarray, highest: float) -> dict[str, float]:
     mean, low, high = t_interval(values)
-    return {name: mean, f"{name}_lo": max(low, 0.0), f"{name}_hi": min(high, highest)}
+    bounds = np.clip([low, high], 0.0, highest)  # NaN stays NaN
+    return {name: mean, f"{name}_lo": float(bounds[0]), f"{name}_hi": float(bounds[1])}
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float, float]:
