@@ -71,7 +71,7 @@ rule deploy:
         environment("deployment")
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=1500,
         runtime=120,
     params:
         script=script("deploy.py"),

@@ -87,7 +87,7 @@ def analog_simulation(tables: list[pd.DataFrame], paths: list[Path]) -> None:
         axes.set(xlabel=title)
         axes.grid(alpha=0.3)
     _time_axis(panels[2], [t["value"][t["condition"] == "drift_seconds"] for t in tables])
-    panels[0].set_ylabel("t2v R@1 (%), 95% interval over programming seeds")
+    panels[0].set_ylabel("simulated t2v R@1 (%)\n95% interval over programming seeds")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
     figure.suptitle("Analog simulation (short dashes at the left: digital)")
