@@ -42,6 +42,7 @@ rule all:
         "results/figures/r1_latency.pdf",
         GROWTH_FIGURE,
         TEACHER_TABLES,
+        "results/figures/deployability.pdf",
         CURVES,
 
 

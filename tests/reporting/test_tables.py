@@ -6,14 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polymatch.data.tables import read_table, write_table
+from polymatch.data.tables import check_table, load_schema, read_table, write_table
 from polymatch.errors import DataError
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
-from polymatch.reporting.figures import r1_against_latency, training_curve
+from polymatch.reporting.figures import (
+    analog_simulation,
+    r1_against_latency,
+    training_curve,
+)
 from polymatch.reporting.growth_figure import gallery_growth
 from polymatch.reporting.leaderboard import as_text, leaderboard
 from polymatch.reporting.summary import (
     CERTIFICATE,
+    SIMULATED,
     _config_hash,
     differing_settings,
     run_directory,
@@ -59,6 +64,8 @@ def space(tmp_path):
         cost = {f"{name}_ms": 1.0 + run.seed for name in timed}
         cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
         (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
+        simulated = dict.fromkeys(SIMULATED, 0.995) | {"deployable": run.model == "good"}
+        (folder / f"{kind}.deployability.json").write_text(json.dumps(simulated))
         pd.DataFrame({"epoch": [0, 1], "kept": [False, True], "seconds": [0.0, 2.5]}).to_csv(
             folder / "history.csv"
         )
@@ -111,6 +118,18 @@ def test_recalls_at_more_k_are_columns_of_the_summary_too(space, tmp_path):
         write_table(summary.assign(t2v_r0=0.0), tmp_path / "summary.csv", "summary")
 
 
+def test_the_verdict_of_the_simulation_is_in_both_tables(space, board):
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    assert summary.groupby("model")["deployable"].all().to_dict() == {
+        "aligned": False,
+        "bad": False,
+        "good": True,
+    }
+    assert board.set_index("model")["deployable"].to_dict()["good"]
+    check_table(board, load_schema("leaderboard"), "leaderboard")
+    assert "yes (100%)" in as_text(board) and "no (100%)" in as_text(board)
+
+
 def test_settings_name_only_what_differs_within_a_family():
     assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
 
@@ -156,7 +175,7 @@ def test_figures_of_a_certificate_reach_the_summary(space):
         }
     )
     folder = run_directory(space, Run("good", 3))
-    for name in ("metrics", "latency"):
+    for name in ("metrics", "latency", "deployability"):
         (folder / f"poly.{name}.json").write_bytes((folder / f"mean.{name}.json").read_bytes())
     figures = {name: 0.25 + 0.01 * number for number, name in enumerate(CERTIFICATE)}
     (folder / "certificate.json").write_text(json.dumps(figures))
@@ -196,7 +215,7 @@ def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_pa
             "latency_hi_ms": [2.0, 3.0, 4.0, 5.0],
         }
     )
-    points = pd.DataFrame(
+    covered = pd.DataFrame(
         {
             "kind": ["teacher", "region", "region", "head"],
             "name": ["fixed", "fixed", "fixed", "pcme"],
@@ -204,12 +223,19 @@ def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_pa
             "vd": [0.01, 0.005, 0.02, 0.3],
         }
     )
+    points = [("digital", np.nan), ("adc_bits", 4), ("adc_bits", 8), ("weight_noise", 0.0)]
+    points += [("drift_seconds", 0.0), ("drift_seconds", 3600.0)]
+    analog = pd.DataFrame(points, columns=["condition", "value"]).assign(
+        model="a", similarity="mean", simulated_t2v_r1=5.0
+    )
+    analog = analog.assign(simulated_t2v_r1_lo=4.0, simulated_t2v_r1_hi=7.0)
     for name in ("one", "two"):
+        analog_simulation([analog, analog.assign(model="b")], [tmp_path / f"{name}_analog.pdf"])
         gallery_growth({"a": growth, "b": growth}, [tmp_path / f"{name}_growth.pdf"])
-        teachers_and_heads(points, [tmp_path / f"{name}_teachers.pdf"])
+        teachers_and_heads(covered, [tmp_path / f"{name}_teachers.pdf"])
         training_curve(history, "a run", tmp_path / f"{name}.pdf")
         r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
-    for figure in ("latency", "growth", "teachers"):
+    for figure in ("latency", "growth", "teachers", "analog"):
         both = [(tmp_path / f"{name}_{figure}.pdf").read_bytes() for name in ("one", "two")]
         assert both[0] == both[1] and both[0].startswith(b"%PDF")

@@ -37,6 +37,12 @@ CONFIG = {
         "gallery": [20, 200],
         "gallery_batch": 5,
     },
+    "deployment": {
+        "adc_bits": [8],
+        "weight_noise": [0.05],
+        "drift_seconds": [3600.0],
+        "programming_seeds": 2,
+    },
     "models": {
         "aligned": {"family": "aligned"},
         "pcme": {

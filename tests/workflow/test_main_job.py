@@ -89,6 +89,32 @@ def test_leaderboard_is_the_mean_of_the_summary_and_knows_the_baseline(finished)
     assert "vs baseline (p)" in finished.output  # printed at the end
 
 
+def test_deployability_is_measured_for_each_model_and_similarity(finished):
+    summary = read_table(finished.folder / "results/summary.csv", "summary")
+    sampling = summary["similarity"] == "mc"
+    assert not summary.loc[sampling, "deployable"].any()
+    for folder, kind, runs in (("aligned/0", "cosine", 1), ("poly_domain/0", "poly", 2)):
+        run = finished.folder / SPACE / "runs" / folder
+        record = json.loads((run / f"{kind}.deployability.json").read_text())
+        analog = read_table(run / f"{kind}.analog.csv", "analog")
+        assert record["runs"] == runs and set(analog["runs"]) == {runs}
+        assert analog["condition"].tolist() == [
+            "digital",
+            "adc_bits",
+            "drift_seconds",
+            "weight_noise",
+        ]
+        rows = summary[summary["model"] == folder.split("/")[0]]
+        assert set(rows["deployable"]) == {record["deployable"]}
+        assert record["onnx_relative_difference"] < 1e-4 and record["unknown_operators"] == ""
+        assert len(read_table(run / f"{kind}.operators.csv", "operators"))
+        assert sorted(path.name for path in (run / "onnx" / kind).iterdir()) == [
+            "captions.onnx",
+            "items.onnx",
+            "scorer.onnx",
+        ]
+
+
 def test_metrics_are_those_of_the_saved_similarity(finished):
     run = finished.folder / SPACE / "runs/pcme/0"
     manifest = read_table(finished.folder / "results/few/manifest.parquet", "manifest")
@@ -127,6 +153,7 @@ def test_features_have_the_documented_shapes_and_say_where_they_come_from(finish
 def test_figures_and_curves_are_there(finished):
     assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
     assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
+    assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
     curves = sorted((finished.folder / SPACE / "runs").rglob("curve.pdf"))
     assert len(curves) == 8  # four trained models, two seeds
     for name in ("teachers", "gallery_growth"):
@@ -199,6 +226,7 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "evaluate": 2,
         "certify": 2,
         "measure": 1,
+        "deploy": 1,
         "plot_curve": 2,
         "plot_growth": 1,
         "compare_teachers": 1,
@@ -206,6 +234,7 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "summarise": 1,
         "compare": 1,
         "plot_latency": 1,
+        "plot_deployability": 1,
     }
 
 
@@ -221,6 +250,7 @@ def test_a_teachers_setting_reruns_what_learns_from_it(finished, edited):
     edited.config(teachers__domain__K=4)
     planned = finished.planned()
     assert planned["build_teacher"] == planned["fit_surrogate"] == planned["measure"] == 1
+    assert planned["deploy"] == 1
     assert planned["train"] == planned["score"] == planned["certify"] == 2
 
 

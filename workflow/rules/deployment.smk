@@ -1,4 +1,4 @@
-# Latency, memory and their growth: measured for each model and similarity, on its first seed.
+# Latency, memory, their growth, and deployability: for each model and similarity, on its first seed.
 
 
 rule measure:
@@ -34,3 +34,57 @@ rule measure:
         "--captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --out {output.latency} --growth {output.growth} "
         "--device {params.device} 2>&1 | tee {log}"
+
+
+def runs_simulated(wildcards):
+    """Weights of all the model's runs; the one that is exported and audited comes first."""
+    runs = CONFIG.runs_of(wildcards.model)
+    first = [run for run in runs if run.seed == int(wildcards.seed)]
+    others = [run for run in runs if run not in first]
+    return [run_path(run, "model.safetensors") for run in first + others]
+
+
+def settings_simulated(wildcards):
+    return [
+        f"{Path(weights).parent}/settings.json" for weights in runs_simulated(wildcards)
+    ]
+
+
+rule deploy:
+    input:
+        **TABLES,
+        **EMBEDDINGS,
+        weights=runs_simulated,
+        settings=settings_simulated,
+    output:
+        record=f"{RUN}/{{kind}}.deployability.json",
+        analog=f"{RUN}/{{kind}}.analog.csv",
+        operators=f"{RUN}/{{kind}}.operators.csv",
+        onnx=expand(
+            f"{RUN}/onnx/{{kind}}/{{stage}}.onnx",
+            stage=["items", "captions", "scorer"],
+            allow_missing=True,
+        ),
+    log:
+        f"{LOG}/deploy/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/deploy/{{model}}.{{seed}}.{{kind}}.tsv"
+    conda:
+        environment("deployment")
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=120,
+    params:
+        script=script("deploy.py"),
+        data=CONFIG.data.model_dump_json(),
+        settings=CONFIG.deployment.model_dump_json(),
+        onnx=lambda wildcards, output: Path(output.onnx[0]).parent,
+        code=family_code("deploy.py"),
+    shell:
+        "python {params.script} --data {params.data:q} --settings {params.settings:q} "
+        "--weights {input.weights} --name {wildcards.model:q} --kind {wildcards.kind} "
+        "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
+        "--embedded-captions {input.embedded_captions} --onnx {params.onnx} "
+        "--operators {output.operators} --analog {output.analog} --out {output.record} "
+        "--threads {threads} 2>&1 | tee {log}"

@@ -16,6 +16,8 @@ GROWTHS = [
 GROWTH_FIGURE = (
     ["results/figures/gallery_growth.pdf"] if CONFIG.benchmark.gallery else []
 )
+SIMULATED = [path.removesuffix(".latency.json") for path in ROWS["latencies"]]
+SIMULATED = list(dict.fromkeys(SIMULATED))
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS
@@ -27,6 +29,7 @@ rule summarise:
     input:
         metrics=ROWS["metrics"],
         latencies=sorted(set(ROWS["latencies"])),
+        deployabilities=[f"{path}.deployability.json" for path in SIMULATED],
         certificates=CERTIFICATES,
         histories=[run_path(run, "history.csv") for run in RUNS],
         embedded_items=EMBEDDINGS["embedded_items"],
@@ -139,6 +142,33 @@ rule plot_growth:
         code=code("plot_growth.py"),
     shell:
         "python {params.script} --growth {input} --out {output} 2>&1 | tee {log}"
+
+
+rule plot_deployability:
+    input:
+        [f"{path}.analog.csv" for path in SIMULATED],
+    output:
+        report(
+            "results/figures/deployability.pdf",
+            caption="../report/deployability.rst",
+            category="Figures",
+        ),
+        "results/figures/deployability.png",
+    log:
+        f"{LOG}/plot_deployability.log",
+    benchmark:
+        f"{LOG}/plot_deployability.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_deployability.py"),
+        code=code("plot_deployability.py"),
+    shell:
+        "python {params.script} --analog {input} --out {output} 2>&1 | tee {log}"
 
 
 rule plot_curve:

@@ -57,6 +57,10 @@ class RetrievalModel(nn.Module, ABC):
         """
         return items
 
+    def samples(self, kind: str | None = None) -> bool:
+        """Whether this similarity needs random numbers, drawn or stored, to answer a query."""
+        return False
+
     def attachments(self) -> dict[str, Any]:
         """What the model needs beside weights and settings, as JSON; handed to ``attach``."""
         return {}

@@ -164,6 +164,9 @@ class Model(RetrievalModel):
             parts.append(scores)
         return torch.cat(parts) if parts else items.mu.new_zeros((0, len(captions.mu)))
 
+    def samples(self, kind: str | None = None) -> bool:
+        return (kind or self.settings.scored_by[0]) in ("mc", "match")
+
     def attachments(self) -> dict[str, Any]:
         return {} if self.surrogate is None else {"surrogate": self.surrogate.to_dict()}
 

@@ -1,4 +1,4 @@
-"""Figures: training curves, and R@1 against latency. Readable in grey: markers differ."""
+"""Figures: training curves, R@1 against latency, analog simulation. Readable in grey."""
 
 from __future__ import annotations
 
@@ -66,6 +66,61 @@ def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     save_figure(figure, paths)
+
+
+def analog_simulation(tables: list[pd.DataFrame], paths: list[Path]) -> None:
+    """Simulated t2v R@1 over ADC bits, weight noise and time since programming, a line a model.
+
+    ``tables`` are as ``workflow/schemas/analog.schema.json`` describes them. Intervals are over
+    programming seeds; a tick at the left shows each model's digital R@1.
+    """
+    figure, panels = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
+    sweeps = {
+        "adc_bits": "ADC bits",
+        "weight_noise": "weight noise / largest weight",
+        "drift_seconds": "time since programming",
+    }
+    shades = [str(0.7 * i / max(1, len(tables) - 1)) for i in range(len(tables))]
+    for axes, (condition, title) in zip(panels, sweeps.items(), strict=True):
+        for table, marker, shade in zip(tables, itertools.cycle(MARKERS), shades, strict=False):
+            _sweep(axes, table, condition, marker, shade)
+        axes.set(xlabel=title)
+        axes.grid(alpha=0.3)
+    _time_axis(panels[2], [t["value"][t["condition"] == "drift_seconds"] for t in tables])
+    panels[0].set_ylabel("simulated t2v R@1 (%)\n95% interval over programming seeds")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    figure.suptitle("Analog simulation (short dashes at the left: digital)")
+    save_figure(figure, paths)
+
+
+def _sweep(axes: Axes, table: pd.DataFrame, condition: str, marker: str, shade: str) -> None:
+    rows = table[table["condition"] == condition].sort_values("value")
+    r1, name = rows["simulated_t2v_r1"], table[["model", "similarity"]].iloc[0]
+    axes.errorbar(
+        rows["value"],
+        r1,
+        yerr=[r1 - rows["simulated_t2v_r1_lo"], rows["simulated_t2v_r1_hi"] - r1],
+        marker=marker,
+        markersize=4,
+        color=shade,
+        capsize=2,
+        linewidth=1,
+        elinewidth=0.7,
+        label=f"{name['model']} ({name['similarity']})",
+    )
+    digital = table.loc[table["condition"] == "digital", "simulated_t2v_r1"].iloc[0]
+    axes.plot([0, 0.04], [digital] * 2, color=shade, transform=axes.get_yaxis_transform())
+
+
+def _time_axis(axes: Axes, seconds: list[pd.Series]) -> None:
+    named = {60: "1 min", 3600: "1 h", 86400: "1 day", 2592000: "30 days", 31536000: "1 year"}
+    # symlog: 0 seconds is a moment like any other.
+    axes.set_xscale("symlog", linthresh=10)
+    last = max((series.max() for series in seconds if len(series)), default=60)
+    shown = {value: name for value, name in named.items() if value <= last} or {60: "1 min"}
+    axes.set_xticks(list(shown), list(shown.values()), rotation=30)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _point(axes: Axes, row: pd.Series, marker: str) -> None:

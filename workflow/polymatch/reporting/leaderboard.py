@@ -20,7 +20,7 @@ from polymatch.evaluation import (
     holm,
     paired_test,
 )
-from polymatch.reporting.summary import run_directory
+from polymatch.reporting.summary import SIMULATED, run_directory
 from polymatch.settings.config import Config
 from polymatch.settings.stages import EvaluationSettings
 
@@ -81,7 +81,7 @@ def _row(
         row[metric] = seeds[metric].mean()
         row[f"{metric}_sd"] = seeds[metric].std(ddof=1) if len(seeds) > 1 else None
         row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]
-    for column in ("latency_ms", "memory_mb", "parameters"):
+    for column in ("latency_ms", "memory_mb", "parameters", "deployable", *SIMULATED):
         row[column] = seeds[column].iloc[0]
     row["train_seconds"] = seeds["train_seconds"].mean()
     return row
@@ -143,6 +143,7 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
                 for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
             ],
             "latency_ms": board["latency_ms"].map("{:.2f}".format),
+            "deployable (simulated)": _verdicts(board),
         }
     )
     if not markdown:
@@ -150,6 +151,14 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
     cells = shown.to_numpy(dtype=str).tolist()
     lines = [list(shown.columns), ["---"] * len(shown.columns), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _verdicts(board: pd.DataFrame) -> list[str]:
+    """Yes or no, with the share of R@1 that the analog simulation keeps."""
+    return [
+        f"{'yes' if verdict else 'no'} ({'-' if pd.isna(kept) else format(kept, '.0%')})"
+        for verdict, kept in zip(board["deployable"], board["simulated_r1_retained"], strict=True)
+    ]
 
 
 def _mean_and_bounds(board: pd.DataFrame, metric: str) -> list[str]:

@@ -29,6 +29,8 @@ VARIANCES = {
     "val_logvar_high": "logvar_at_upper",
 }
 
+SIMULATED = ("simulated_r1_retained", "simulated_r1_retained_lo", "simulated_r1_retained_hi")
+
 
 def summarise(config: Config, space: Path, code_hashes: Mapping[str, str]) -> pd.DataFrame:
     """Collect what was measured.
@@ -72,6 +74,7 @@ def _row(
     entry, folder = config.model_entry(run.model), run_directory(space, run)
     first = run_directory(space, config.runs_of(run.model)[0])
     scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
+    simulated = _json(first / f"{kind}.deployability.json")
     history = pd.read_csv(folder / "history.csv")
     kept = history.loc[history["kept"]].iloc[0]
     certificate = _json(folder / "certificate.json") if entry.certified else {}
@@ -95,7 +98,8 @@ def _row(
         "memory_mb": cost["memory_mb"],
         "memory_added_mb": cost["memory_added_mb"],
         "parameters": cost["parameters"],
-        "deployable": None,
+        "deployable": simulated["deployable"],
+        **{column: simulated[column] for column in SIMULATED},
         **{column: certificate.get(name) for name, column in CERTIFICATE.items()},
         **{column: kept.get(name) for name, column in VARIANCES.items()},
         "epochs_kept": int(kept["epoch"]),

@@ -24,6 +24,7 @@ from polymatch.settings.stages import (
     AlignmentSettings,
     BenchmarkSettings,
     DataSettings,
+    DeploymentSettings,
     EncoderSettings,
     EvaluationSettings,
     TeacherComparisonSettings,
@@ -71,6 +72,9 @@ class Config(Section):
     )
     benchmark: BenchmarkSettings = Field(
         default_factory=BenchmarkSettings, description="latency and memory"
+    )
+    deployment: DeploymentSettings = Field(
+        default_factory=DeploymentSettings, description="analog simulation"
     )
     sweeps: dict[Annotated[str, Field(pattern=NAME)], SweepSettings] = Field(
         default_factory=dict,

@@ -211,3 +211,47 @@ class BenchmarkSettings(Section):
                 "gallery after a larger one would show the larger one's"
             )
         return self
+
+
+class DeploymentSettings(Section):
+    """The analog simulation: what a model keeps of its R@1 on arrays of phase-change memory."""
+
+    gallery: bool = Field(
+        True,
+        description="whether the encoded items are programmed into arrays too, as they must be for "
+        "a gallery of any size; false leaves that product digital and exact",
+    )
+    dac_bits: int = Field(8, ge=2, le=16, description="bits of each array's input")
+    adc_bits: list[Annotated[int, Field(ge=2, le=16)]] = Field(
+        default=[4, 5, 6, 7, 8], min_length=1, description="bits of each array's output, to compare"
+    )
+    at_bits: int = Field(
+        8, ge=2, le=16, description="one of `adc_bits`: where noise, drift and the verdict stand"
+    )
+    weights: Literal["pcm", "exact"] = Field(
+        "pcm",
+        description="what the arrays hold where `adc_bits` are compared, and so for the verdict: "
+        "weights as phase-change memory takes them, or exact ones (converters alone)",
+    )
+    weight_noise: list[Annotated[Number, Field(ge=0)]] = Field(
+        default=[0.0, 0.01, 0.02, 0.05, 0.1],
+        description="standard deviations of Gaussian weight noise to compare, as shares of the "
+        "largest weight of an array",
+    )
+    drift_seconds: list[Annotated[Number, Field(ge=0)]] = Field(
+        default=[25.0, 3600.0, 86400.0, 2592000.0, 31536000.0],
+        description="seconds since programming to compare: 25 s, an hour, a day, 30 days, a year",
+    )
+    programming_seeds: int = Field(
+        10, ge=2, description="times that every array is programmed; intervals are over these"
+    )
+    seed: int = Field(0, ge=0, description="first of the programming seeds")
+    retain: Number = Field(
+        0.99, gt=0, le=1, description="share of the digital R@1 that a deployable model keeps"
+    )
+
+    @model_validator(mode="after")
+    def _compared(self) -> Self:
+        if self.at_bits not in self.adc_bits:
+            raise ValueError(f"at_bits {self.at_bits} is not one of adc_bits {self.adc_bits}")
+        return self

@@ -168,7 +168,7 @@ def rest_product(
     rest = torch.mm(items.spread[:, :pair], captions.spread[:, :pair].T, out=out)
     first = (items.spread[:, pair:], captions.means.to(captions.spread.dtype).T)
     second = (items.means.to(items.spread.dtype), captions.spread[:, pair:].T)
-    if rest.requires_grad:
+    if wants_gradient(rest):
         return torch.addmm(torch.addmm(rest, *first, alpha=-2), *second, alpha=-2)
     return rest.addmm_(*first, alpha=-2).addmm_(*second, alpha=-2)
 
@@ -204,7 +204,13 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 
 def wants_gradient(*tensors: Tensor) -> bool:
-    """Return whether autograd would follow what is computed from these."""
+    """Return whether autograd would follow what is computed from these.
+
+    While a model is exported as a graph, too: both need the plain functions, without blocks,
+    buffers, or choices that depend on the data.
+    """
+    if torch.compiler.is_exporting():
+        return True
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
@@ -238,7 +244,8 @@ def _all_pairs(
     wide = wide_dtype(mu_a.device)
     trained = wants_gradient(mu_a, logvar_a, mu_b, logvar_b)
     small = mu_a.shape[1] <= (_NARROW if trained else _NARROW_UNTRAINED)
-    dtype = wide if small else None
+    # A graph cannot look how steep the surrogate is, and a steep one needs float64.
+    dtype = wide if small or torch.compiler.is_exporting() else None
     items = item_factors(mu_a, logvar_a, dtype)
     captions = caption_factors(mu_b, logvar_b, dtype)
     if trained:

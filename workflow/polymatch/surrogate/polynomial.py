@@ -26,7 +26,7 @@ from torch import Tensor
 
 from polymatch.errors import DataError, NumericsError
 from polymatch.files import written_atomically
-from polymatch.surrogate.moments import elementwise_block, wide_dtype
+from polymatch.surrogate.moments import elementwise_block, wants_gradient, wide_dtype
 from polymatch.surrogate.region import FittedRegion
 from polymatch.surrogate.threads import one_thread
 
@@ -154,7 +154,7 @@ class PolynomialSurrogate:
             tensors = torch.tensor(x), torch.tensor(y)
             return self._blockwise(*tensors).numpy()
         wide = wide_dtype(ed.device)
-        if torch.is_grad_enabled() and (ed.requires_grad or vd.requires_grad):
+        if wants_gradient(ed, vd):
             first = (ed.to(wide) - self.centre[0]) / self.scale[0]
             second = (vd.to(wide) - self.centre[1]) / self.scale[1]
             return horner(self.table(), first, second)
