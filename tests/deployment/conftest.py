@@ -11,7 +11,7 @@ from polymatch.settings.probabilistic import ProbabilisticSettings
 from polymatch.surrogate import PolynomialSurrogate
 
 WIDTH = 6
-KINDS = ["cosine", "mean", "mc", "closed", "poly"]
+KINDS = ["cosine", "mean", "mc", "closed", "poly", "match", "csd"]
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def build():
             return build_model(AlignedSettings(family="aligned"), WIDTH, WIDTH).eval()
         settings = ProbabilisticSettings(
             family="probabilistic",
-            loss="poly",
+            loss="soft" if kind in ("match", "csd") else "poly",
             similarities=[kind],
             teacher="t",
             hidden=hidden,

@@ -156,6 +156,8 @@ class Model(RetrievalModel):
     def _match_similarity(self, items: Gaussians, captions: Gaussians) -> Tensor:
         item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
         drawn = draw(captions, caption_noise)
+        if torch.compiler.is_exporting():  # a graph has no blocks of rows
+            return log_match_probability(draw(items, item_noise), drawn, self.scale, self.shift)[0]
         rows = max(1, _NUMBERS // max(1, drawn.shape[0] * drawn.shape[1]))
         parts = []
         for start in range(0, len(items.mu), rows):
