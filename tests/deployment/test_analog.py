@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import bootstrap
 
 from polymatch.data.tables import check_table, load_schema
@@ -9,10 +10,12 @@ from polymatch.deployment.chip import Chip, NoisyWeights
 from polymatch.deployment.graphs import model_graphs
 from polymatch.errors import ConfigError, DataError
 from polymatch.evaluation import retrieval_metrics
+from polymatch.models import RetrievalModel
+from polymatch.settings.aligned import AlignedSettings
 from polymatch.settings.stages import DeploymentSettings
 from polymatch.training.scoring import score
 
-from .conftest import KINDS
+from .conftest import KINDS, WIDTH
 
 SETTINGS = DeploymentSettings(
     adc_bits=[2, 8], weight_noise=[0.0, 0.5], drift_seconds=[25.0, 3e7], programming_seeds=3
@@ -86,6 +89,25 @@ def test_a_digital_gallery_leaves_an_untrained_model_as_it_is(build, data):
     table = simulated(build("cosine"), "cosine", data, gallery=False)
     assert table["simulated_t2v_retained"].tolist() == [1.0] * len(table)
     assert simulated(build("cosine"), "cosine", data)["simulated_t2v_retained"].min() < 1
+
+
+def test_a_batch_of_products_is_on_arrays_like_a_single_one(data):
+    class Model(RetrievalModel):
+        encode_items = encode_captions = staticmethod(lambda features: features)
+
+        def similarity(self, items, captions, kind=None):
+            if self.batched:
+                return torch.bmm(items[None], captions.T[None])[0]
+            return items @ captions.T
+
+    def scores(batched):
+        model = Model(AlignedSettings(family="aligned"), WIDTH, WIDTH)
+        model.batched = batched
+        chip = Chip(model, model_graphs(model, "cosine"), data(seed=1), True, 8, [4])
+        return chip.scores({}, EXACT, data(), [(4, 0.0)], np.random.SeedSequence(0))[0]
+
+    np.testing.assert_array_equal(scores(True), scores(False))
+    assert len(np.unique(scores(True)[:, 0])) < 11  # 4 bits
 
 
 def test_exact_weights_leave_the_converters_alone(build, data):

@@ -36,20 +36,6 @@ rule measure:
         "--device {params.device} 2>&1 | tee {log}"
 
 
-def runs_simulated(wildcards):
-    """Weights of all the model's runs; the one that is exported and audited comes first."""
-    runs = CONFIG.runs_of(wildcards.model)
-    first = [run for run in runs if run.seed == int(wildcards.seed)]
-    others = [run for run in runs if run not in first]
-    return [run_path(run, "model.safetensors") for run in first + others]
-
-
-def settings_simulated(wildcards):
-    return [
-        f"{Path(weights).parent}/settings.json" for weights in runs_simulated(wildcards)
-    ]
-
-
 rule deploy:
     input:
         **TABLES,

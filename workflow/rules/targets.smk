@@ -146,6 +146,20 @@ def teacher_checkpoint(wildcards):
     return [run_path(run, name) for name in names]
 
 
+def runs_simulated(wildcards):
+    """Weights of all the model's runs; the one that is exported and audited comes first."""
+    runs = CONFIG.runs_of(wildcards.model)
+    first = [run for run in runs if run.seed == int(wildcards.seed)]
+    others = [run for run in runs if run not in first]
+    return [run_path(run, "model.safetensors") for run in first + others]
+
+
+def settings_simulated(wildcards):
+    return [
+        f"{Path(weights).parent}/settings.json" for weights in runs_simulated(wildcards)
+    ]
+
+
 CURVES = [
     run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
 ]

@@ -38,6 +38,8 @@ class Stored(Protocol):
 
 
 Programmer = Callable[[Tensor, torch.Generator], Stored]
+# Where an array of the similarity is: the matrix of the graph that it holds, and which of a batch.
+Place = tuple[Node, int]
 
 
 class NoisyWeights:
@@ -131,27 +133,36 @@ class Chip:
             self.layers[name].wear(*worn)
 
     def score(
-        self, sides: list[Tensor], product: Callable[[Node, Node, Tensor, Tensor], Tensor]
+        self, sides: list[Tensor], product: Callable[[Node, Place, Tensor, Tensor], Tensor]
     ) -> Tensor:
         """Run the similarity, with each product that is on an array by ``product``.
 
-        ``product(node, operand, weights, inputs)`` gives ``inputs @ weights.T``, [B, out].
+        ``product(node, place, weights, inputs)`` gives ``inputs @ weights.T``, [B, out].
         """
 
         def visit(
             node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any], compute: Callable[[], Any]
         ) -> Any:
-            if operators.operator_name(node) not in ("mm", "addmm"):
+            name = operators.operator_name(node)
+            if name not in ("mm", "addmm", "bmm"):
                 return compute()
             kind = product_kind(node, self.origins)
             if kind not in self.kinds:
                 return compute()
             side = stored_factor(node, self.origins, kind)
-            first, second = args[-2].float(), args[-1].float()
-            weights, inputs = (first, second.T) if side == 0 else (second.T, first)
-            found = product(node, factors(node)[side], weights.contiguous(), inputs.contiguous())
-            found = (found.T if side == 0 else found).to(args[-1].dtype)
-            if operators.operator_name(node) == "mm":
+            operand = factors(node)[side]
+
+            def one(part: int, first: Tensor, second: Tensor) -> Tensor:
+                weights, inputs = (first, second.T) if side == 0 else (second.T, first)
+                place = (operand, part)
+                found = product(node, place, weights.float().contiguous(), inputs.float())
+                return (found.T if side == 0 else found).to(first.dtype)
+
+            if name == "bmm":  # an array for each part of the batch
+                pairs = zip(args[0], args[1], strict=True)
+                return torch.stack([one(part, *pair) for part, pair in enumerate(pairs)])
+            found = one(0, args[-2], args[-1])
+            if name == "mm":
                 return found
             return kwargs.get("beta", 1) * args[0] + kwargs.get("alpha", 1) * found
 
@@ -170,7 +181,7 @@ class Chip:
             for name, inputs in (of_items.seen | of_captions.seen).items():
                 seen[name] = inputs, self.layers[name].target
 
-            def product(node: Node, operand: Node, weights: Tensor, inputs: Tensor) -> Tensor:
+            def product(node: Node, place: Place, weights: Tensor, inputs: Tensor) -> Tensor:
                 seen[node.name] = inputs, weights
                 return inputs @ weights.T
 
@@ -193,19 +204,19 @@ class _Gallery:
         self.bits = bits
         self.items = items
         self.stream = torch.Generator().manual_seed(seed)
-        self.arrays: dict[Node, tuple[Tensor, Stored]] = {}
+        self.arrays: dict[Place, tuple[Tensor, Stored]] = {}
 
     def scores(self, captions: list[Tensor], seconds: float) -> Tensor:
         """Return the similarity [N, M] of the items, ``seconds`` after they were programmed."""
-        now: dict[Node, tuple[Tensor, float]] = {}
+        now: dict[Place, tuple[Tensor, float]] = {}
 
-        def product(node: Node, operand: Node, weights: Tensor, inputs: Tensor) -> Tensor:
-            if operand not in self.arrays:
-                self.arrays[operand] = (weights, self.programmer(weights, self.stream))
-            target, array = self.arrays[operand]
-            if operand not in now:
-                now[operand] = array.read(seconds, self.stream)
-            worn, gain = now[operand]
+        def product(node: Node, place: Place, weights: Tensor, inputs: Tensor) -> Tensor:
+            if place not in self.arrays:
+                self.arrays[place] = (weights, self.programmer(weights, self.stream))
+            target, array = self.arrays[place]
+            if place not in now:
+                now[place] = array.read(seconds, self.stream)
+            worn, gain = now[place]
             bound = self.chip.bounds[self.bits][node.name]
             config = array_config(self.chip.dac_bits, self.bits, bound)
             return array_product(inputs, worn, target, config) * gain

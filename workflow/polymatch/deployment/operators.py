@@ -20,8 +20,8 @@ UNKNOWN = "unknown"
 
 _OPERATORS = {
     PRODUCT: "mm addmm bmm baddbmm",
-    SAMPLING: "bernoulli multinomial native_dropout normal poisson rand rand_like randint "
-    "randint_like randn randn_like randperm uniform",
+    SAMPLING: "bernoulli multinomial native_dropout normal normal_functional poisson rand "
+    "rand_like randint randint_like randn randn_like randperm uniform",
     SOFTMAX: "_log_softmax _safe_softmax _softmax logcumsumexp logsumexp",
     SORT: "argsort kthvalue median sort topk",
     NONLINEAR: "acos acosh asin asinh atan atan2 atanh cos cosh elu erf erfc erfinv exp expm1 gelu "
