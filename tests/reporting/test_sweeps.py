@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from polymatch.data.tables import read_table, write_table
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
 from polymatch.reporting.summary import run_directory
-from polymatch.reporting.sweep_figures import sweep_figure
+from polymatch.reporting.sweep_figures import draw_sweep, sweep_figure
 from polymatch.reporting.sweeps import best_entry, sweep_table
 from polymatch.settings.config import load_config
 
@@ -34,6 +35,7 @@ RAW = {
             "select": "val_t2v_r1",
             "beside": ["aligned"],
         },
+        "lr": {"model": "pcme", "grid": {"training.lr": [1e-5, 3e-4, 1e-2]}},
         "kinds": {"model": "pcme", "grid": {"variance.kind": ["upper", "none"]}},
         "three": {
             "model": "pcme",
@@ -150,3 +152,20 @@ def test_every_kind_of_sweep_has_its_figure_from_the_table_as_it_was_written(spa
     assert one == two and one.startswith(b"%PDF")
     grey = np.asarray(Image.open(tmp_path / "one" / f"{name}.png").convert("L"))
     assert grey.shape[1] > 900 and grey.std() > 10
+
+
+def test_numbers_stand_where_they_belong_and_categories_side_by_side(space):
+    drawn = {}
+    for name in ("epochs", "lr", "kinds"):
+        table = sweep_table(CONFIG, name, space)
+        axes = draw_sweep(table, CONFIG.sweeps[name], CONFIG.points[name]).axes[0]
+        line = axes.lines[0]
+        mean = table[(table["part"] == "grid") & (table["similarity"] == "mean")]
+        assert line.get_ydata().tolist() == mean["t2v_r1"].tolist()
+        drawn[name] = (list(line.get_xdata()), axes.get_xscale(), line.get_linestyle())
+        plt.close(axes.figure)
+    assert drawn == {
+        "epochs": ([5, 10, 15], "linear", "-"),
+        "lr": ([1e-5, 3e-4, 1e-2], "log", "-"),
+        "kinds": ([0, 1], "linear", "None"),
+    }

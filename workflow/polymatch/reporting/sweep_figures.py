@@ -34,21 +34,26 @@ LABELS = {
 def sweep_figure(
     table: pd.DataFrame, sweep: SweepSettings, points: Sequence[Point], paths: list[Path]
 ) -> None:
+    """Draw a sweep's table and write it under each name, in the format of its suffix."""
+    save_figure(draw_sweep(table, sweep, points), paths)
+
+
+def draw_sweep(table: pd.DataFrame, sweep: SweepSettings, points: Sequence[Point]) -> Figure:
     """Draw a sweep's table.
 
     Args:
         table: as :func:`polymatch.reporting.sweeps.sweep_table` returns it.
         sweep: its section of the configuration.
         points: its combinations.
-        paths: files to write, by suffix.
     """
-    values = pd.DataFrame({point.name: point.choice for point in points}).T
-    # The values as the configuration has them, not as text of a CSV.
+    # The values as the configuration has them, not as text of a CSV or as NumPy's numbers.
+    values = pd.DataFrame([point.choice for point in points], dtype=object)
+    values.index = pd.Index([point.name for point in points])
     grid = table[table["part"] == "grid"].drop(columns=list(sweep.grid))
     grid = grid.join(values, on="model")
     beside = table[table["part"] == "beside"]
     draw = {1: _lines, 2: _maps}.get(len(sweep.grid), _ranking)
-    save_figure(draw(grid, beside, sweep), paths)
+    return draw(grid, beside, sweep)
 
 
 def _lines(grid: pd.DataFrame, beside: pd.DataFrame, sweep: SweepSettings) -> Figure:
