@@ -2,7 +2,7 @@
 
 A teacher made before training has to guess where a head will go. One made of the head's own
 Gaussians need not: every few epochs pairs of the training set, matched and random, are labelled
-with the match probability (by Gauss-Hermite, from their moments alone) and the polynomial is fitted
+with the match probability (as a rule from their moments alone) and the polynomial is fitted
 again, with the scale, shift, degree and ridge that it had. Not published; DESIGN section 5 has the
 mathematics.
 

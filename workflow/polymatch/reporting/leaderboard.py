@@ -83,7 +83,8 @@ def _row(
         row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]
     for column in ("latency_ms", "memory_mb", "parameters", "deployable", *SIMULATED):
         row[column] = seeds[column].iloc[0]
-    row["train_seconds"] = seeds["train_seconds"].mean()
+    for column in ("logvar_mean", "logvar_at_lower", "train_seconds"):
+        row[column] = seeds[column].astype(float).mean()
     return row
 
 

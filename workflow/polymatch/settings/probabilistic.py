@@ -34,7 +34,7 @@ class RefreshSettings(Section):
         1.0, ge=0, description="log-variances of a refit are spread by up to this, either way"
     )
     estimator: Literal["gauss_hermite", "gamma", "exact"] = Field(
-        "gauss_hermite", description="how their probabilities are computed"
+        "gamma", description="how their probabilities are computed, from the moments or exactly"
     )
 
 
