@@ -33,7 +33,7 @@ def changed(path, value):
             8,
             r"models\.pcme\.hiden: unknown key 'hiden'; did you mean 'hidden'",
         ),
-        ("models.pcme.training.epoch", 8, r"pcme\.training\.epoch: unknown .* mean 'epochs'\?"),
+        ("models.pcme.training.epoch", 8, r"training\.epoch: unknown .* mean 'epochs'\?"),
         ("models.pcme.training.epochs", "ten", r"epochs: 'ten' is not allowed: .* integer"),
         ("models.pcme.training.epochs", 0, r"epochs: 0 is not allowed: .* greater than or equal"),
         ("models.pcme.training.epochs", True, r"epochs: True is not allowed: .* integer"),
