@@ -5,7 +5,8 @@ into five folds; each is the test split once (a tenth of the other items is val)
 every head are fitted anew, and the queries of all folds are tested together: every item and every
 name is tested exactly once, with a head that has seen none of its group.
 
-Needs features: run ``make results`` once. Example, an hour on two cores:
+Needs features: run ``make results`` once. Runs that are there with the same settings are not made
+again (after a change of the library, delete the folder). Example:
 
     python benchmarks/heads.py --models aligned pcme poly_domain_5 poly_refreshed_5 --seeds 5
 """
@@ -29,13 +30,14 @@ from polymatch.evaluation import RetrievalRanks, holm, metrics_of, paired_test, 
 from polymatch.evaluation.ranks import DirectionRanks
 from polymatch.models import build_model
 from polymatch.models.cca import choose_alignment
-from polymatch.settings.config import load_config
-from polymatch.surrogate import Teacher, build_teacher
+from polymatch.provenance import settings_hash
+from polymatch.settings.config import Config, load_config
+from polymatch.surrogate import Teacher, configured_teacher
 from polymatch.training.loop import train
 from polymatch.training.scoring import score
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDS = 5
+FOLDS = range(5)
 
 
 def main() -> None:
@@ -48,17 +50,21 @@ def main() -> None:
     args.add_argument("--processes", type=int, default=2)
     args.add_argument("--out", type=Path, help="folder for every run's ranks, to go on from")
     given = args.parse_args()
-    config = given.config.read_text()
+    text = given.config.read_text()
+    config = load_config(yaml.safe_load(text))
     out = given.out or given.results / "folds"
     jobs = [
-        (config, given.results, out, fold, seed, given.models)
-        for fold, seed in product(range(FOLDS), range(given.seeds))
+        (text, given.results, out, fold, seed, given.models)
+        for fold, seed in product(FOLDS, range(given.seeds))
     ]
     with ProcessPoolExecutor(given.processes) as pool:
         notes = pd.DataFrame(note for part in pool.map(_run, jobs) for note in part)
     pooled = {
-        key: [_pool([_path(out, *key, seed, fold) for fold in range(FOLDS)]) for seed in seeds]
-        for key, seeds in _seeds(notes).items()
+        (name, kind): [
+            _pool([_folder(config, out, name) / f"{kind}.{seed}.{fold}.parquet" for fold in FOLDS])
+            for seed in seeds
+        ]
+        for (name, kind), seeds in _seeds(notes).items()
     }
     _report(pooled, notes, given.against or given.models[0])
 
@@ -72,7 +78,8 @@ def _run(job: tuple) -> list[dict]:
     todo = [name for name in models if seed == 0 or config.model_entry(name).trained]
     for name in todo:
         entry = config.model_entry(name)
-        paths = {kind: _path(out, name, kind, seed, fold) for kind in entry.scored_by}
+        folder = _folder(config, out, name)
+        paths = {kind: folder / f"{kind}.{seed}.{fold}.parquet" for kind in entry.scored_by}
         note = paths[entry.scored_by[0]].with_suffix(".csv")
         if not (all(path.exists() for path in paths.values()) and note.exists()):
             data = _fold(text, results, fold)
@@ -106,20 +113,7 @@ def _train_and_score(name, entry, seed, data, teacher, paths, note) -> None:
 def _teacher(text: str, results: Path, fold: int, name: str) -> Teacher:
     training, _, _ = _fold(text, results, fold)
     settings = load_config(yaml.safe_load(text)).teacher_entry(name)
-    return build_teacher(
-        training.items,
-        training.captions,
-        source=settings.source,
-        estimator=settings.estimator,
-        pairs=settings.n_pairs,
-        samples=settings.K,
-        scale=settings.a,
-        shift=settings.b,
-        log_variance=settings.log_variance,
-        bounds=(settings.min_logvar, settings.max_logvar),
-        seed=settings.seed,
-        progress=False,
-    )
+    return configured_teacher(settings, training.items, training.captions)
 
 
 @cache
@@ -155,7 +149,7 @@ def _deal(manifest: pd.DataFrame, fold: int) -> np.ndarray:
     """Split of each item: groups in random order go to the fold with the fewest items."""
     sizes = manifest["group_id"].value_counts()
     order = np.random.default_rng(0).permutation(np.sort(sizes.index.to_numpy(str)))
-    filled = np.zeros(2 * FOLDS)
+    filled = np.zeros(2 * len(FOLDS))
     part_of = {}
     for group in sorted(order, key=lambda name: -sizes[name]):
         part = int(filled.argmin())
@@ -164,12 +158,15 @@ def _deal(manifest: pd.DataFrame, fold: int) -> np.ndarray:
     # Ten parts: two are the test split, the one after them val.
     part = manifest["group_id"].map(part_of).to_numpy()
     test = np.isin(part, (2 * fold, 2 * fold + 1))
-    val = part == (2 * fold + 2) % (2 * FOLDS)
+    val = part == (2 * fold + 2) % (2 * len(FOLDS))
     return np.select([test, val], ["test", "val"], "train")
 
 
-def _path(out: Path, model: str, kind: str, seed: int, fold: int) -> Path:
-    return out / model / f"{kind}.{seed}.{fold}.parquet"
+def _folder(config: Config, out: Path, name: str) -> Path:
+    """Where a model's ranks are; settings are in the name, the library's code is not."""
+    entry = config.model_entry(name)
+    teacher = config.teacher_entry(entry.teacher) if entry.needs_surrogate else None
+    return out / name / settings_hash(config.data, config.encoder, config.alignment, entry, teacher)
 
 
 def _seeds(notes: pd.DataFrame) -> dict[tuple[str, str], list[int]]:
