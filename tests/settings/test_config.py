@@ -70,7 +70,7 @@ def changed(path, value):
             float("nan"),
             r"log_variance: nan is not allowed: .* finite",
         ),
-        ("models.poly_fixed_{degree}.grid.degree", [3, 11], r"poly_fixed_11\.degree: 11 is not"),
+        ("models.poly_domain_{degree}.grid.degree", [3, 11], r"poly_domain_11\.degree: 11 is not"),
         ("models.pcme.alpha", float("inf"), r"alpha: inf is not allowed: .* finite"),
         ("teachers.t", {"source": "pcme"}, r"teachers\.t: .*'pcme' needs a `model`"),
         ("teachers.fixed.model", "pcme", r"teachers\.fixed: .*`model` is for source 'pcme'"),
@@ -82,8 +82,8 @@ def changed(path, value):
         ),
         (
             "teachers.t",
-            {"source": "pcme", "model": "poly_fixed_3"},
-            r"teachers\.t\.model: 'poly_fixed_3' is not trained with loss 'sampled'; .*: pcme$",
+            {"source": "pcme", "model": "poly_domain_3"},
+            r"teachers\.t\.model: 'poly_domain_3' is not trained with loss 'sampled'; .*: pcme$",
         ),
         ("teacher_comparison.model", "pcm", r"teacher_comparison\.model: unknown model 'pcm'"),
         ("teacher_comparison.model", "aligned", r"'aligned' is not trained with loss 'sampled'"),
@@ -106,7 +106,7 @@ def changed(path, value):
         ("deployment.programming_seeds", 1, r"programming_seeds: 1 is not allowed: .* equal to 2"),
         ("models.poly_{nope}", {"family": "aligned", "grid": {"x": [1]}}, r"the name may use"),
         ("models.p_{hidden}", {"grid": {"hidden": 3}}, r"grid: .* must map keys"),
-        ("models.poly_fixed_3", {"family": "aligned"}, r"'poly_fixed_3' is defined twice"),
+        ("models.poly_domain_3", {"family": "aligned"}, r"'poly_domain_3' is defined twice"),
     ],
 )
 def test_a_wrong_config_is_one_line_that_says_what_is_allowed(path, value, message):
@@ -194,9 +194,10 @@ def test_seeds_may_come_from_the_command_line_as_text():
 
 def test_the_grid_gives_ordinary_entries_and_untrained_models_one_run():
     config = load_config(DEFAULT)
-    grid = {(t, d) for t in ("fixed", "domain") for d in (3, 4, 5, 6)}
-    entries = {name: entry for name, entry in config.models.items() if name.startswith("poly_")}
-    assert {(entry.teacher, entry.degree) for entry in entries.values()} == grid
+    degrees = {f"poly_domain_{d}": d for d in (3, 4, 5, 6)}
+    entries = {name: entry for name, entry in config.models.items() if name in degrees}
+    assert {name: entry.degree for name, entry in entries.items()} == degrees
+    assert {entry.teacher for entry in entries.values()} == {"domain"}
     assert len(config.runs_of("poly_domain_3")) == 3
     assert len(config.runs_of("aligned")) == 1
 

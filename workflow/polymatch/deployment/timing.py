@@ -28,10 +28,14 @@ def times(
 ) -> np.ndarray:
     """Milliseconds of each counted run of ``work``, [R].
 
-    R is ``runs``, or fewer where they take longer than ``limit_s`` seconds, but at least six.
+    R is ``runs``, or fewer where they take longer than ``limit_s`` seconds, but at least six; a
+    warm-up that takes as long ends early too.
     """
+    start = time.perf_counter()
     for _ in range(warmup):
         work()
+        if time.perf_counter() - start > limit_s:
+            break
     taken: list[float] = []
     while len(taken) < runs:
         if len(taken) >= FEWEST_RUNS and sum(taken) > 1000 * limit_s:

@@ -86,12 +86,12 @@ def soft_contrastive_loss(
 
     p is the mean of sigmoid(shift - scale |z - z'|) over ``samples`` x ``samples`` pairs.
     """
-    log_match, log_mismatch = log_match_probability(
+    drawn = (
         draw(items, torch.randn(samples, *items.mu.shape, device=items.mu.device)),
         draw(captions, torch.randn(samples, *captions.mu.shape, device=captions.mu.device)),
-        scale,
-        shift,
     )
+    log_match = log_match_probability(*drawn, scale, shift)
+    log_mismatch = log_match_probability(*drawn, scale, shift, sign=-1)
     return -torch.where(positives, log_match, log_mismatch).sum() / len(positives)
 
 

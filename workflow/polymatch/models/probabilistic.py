@@ -157,13 +157,13 @@ class Model(RetrievalModel):
         item_noise, caption_noise = _noise(self.settings.K_test, items.mu)
         drawn = draw(captions, caption_noise)
         if torch.compiler.is_exporting():  # a graph has no blocks of rows
-            return log_match_probability(draw(items, item_noise), drawn, self.scale, self.shift)[0]
+            return log_match_probability(draw(items, item_noise), drawn, self.scale, self.shift)
         rows = max(1, _NUMBERS // max(1, drawn.shape[0] * drawn.shape[1]))
         parts = []
         for start in range(0, len(items.mu), rows):
             some = Gaussians(items.mu[start : start + rows], items.logvar[start : start + rows])
-            scores, _ = log_match_probability(draw(some, item_noise), drawn, self.scale, self.shift)
-            parts.append(scores)
+            drawn_items = draw(some, item_noise)
+            parts.append(log_match_probability(drawn_items, drawn, self.scale, self.shift))
         return torch.cat(parts) if parts else items.mu.new_zeros((0, len(captions.mu)))
 
     def samples(self, kind: str | None = None) -> bool:
@@ -269,25 +269,20 @@ def closed_form_distance(items: Gaussians, captions: Gaussians) -> Tensor:
 
 
 def log_match_probability(
-    items: Tensor, captions: Tensor, scale: Tensor, shift: Tensor
-) -> tuple[Tensor, Tensor]:
-    """log p and log(1 - p), [N, M], with p the mean of sigmoid(shift - scale |z - z'|).
+    items: Tensor, captions: Tensor, scale: Tensor, shift: Tensor, sign: int = 1
+) -> Tensor:
+    """log p, [N, M], with p the mean of sigmoid(shift - scale |z - z'|); log(1 - p) for sign -1.
 
     ``items`` [K, N, D] and ``captions`` [K', M, D] are samples, every one of which meets every
     other; a K x N x K' x M array never exists.
     """
-    match, mismatch = [], []
+    parts = []
     for one in items:
         square = one.square().sum(-1)[:, None] + captions.square().sum(-1)[:, None, :]
         square = square - 2 * one @ captions.mT
         logit = shift - scale * (square.clamp(min=0) + _SQUARE_FLOOR).sqrt()
-        match.append(F.logsigmoid(logit).logsumexp(0))
-        mismatch.append(F.logsigmoid(-logit).logsumexp(0))
-    count = math.log(len(items) * len(captions))
-    return (
-        torch.stack(match).logsumexp(0) - count,
-        torch.stack(mismatch).logsumexp(0) - count,
-    )
+        parts.append(F.logsigmoid(sign * logit).logsumexp(0))
+    return torch.stack(parts).logsumexp(0) - math.log(len(items) * len(captions))
 
 
 def _mean_sample(gaussians: Gaussians, noise: Tensor) -> Tensor:
