@@ -8,7 +8,7 @@ name is tested exactly once, with a head that has seen none of its group.
 Needs features: run ``make results`` once. Runs that are there with the same settings are not made
 again (after a change of the library, delete the folder). Example:
 
-    python benchmarks/heads.py --models aligned pcme poly_domain_5 poly_refreshed_5 --seeds 5
+    python benchmarks/heads.py --models aligned pcme poly_domain_5 poly_refreshed_5 --also mean
 """
 
 import argparse
@@ -45,6 +45,7 @@ def main() -> None:
     args.add_argument("--models", nargs="+", required=True, help="entries of the config")
     args.add_argument("--against", help="the model that the others are tested against (the first)")
     args.add_argument("--seeds", type=int, default=3)
+    args.add_argument("--also", nargs="+", default=[], help="similarities of Gaussians to add")
     args.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
     args.add_argument("--results", type=Path, default=ROOT / "results")
     args.add_argument("--processes", type=int, default=2)
@@ -54,7 +55,7 @@ def main() -> None:
     config = load_config(yaml.safe_load(text))
     out = given.out or given.results / "folds"
     jobs = [
-        (text, given.results, out, fold, seed, given.models)
+        (text, given.results, out, fold, seed, given.models, given.also)
         for fold, seed in product(FOLDS, range(given.seeds))
     ]
     with ProcessPoolExecutor(given.processes) as pool:
@@ -71,7 +72,7 @@ def main() -> None:
 
 def _run(job: tuple) -> list[dict]:
     """Train and score every model on one fold with one seed."""
-    text, results, out, fold, seed, models = job
+    text, results, out, fold, seed, models, also = job
     config = load_config(yaml.safe_load(text))
     torch.set_num_threads(1)
     notes = []
@@ -79,7 +80,8 @@ def _run(job: tuple) -> list[dict]:
     for name in todo:
         entry = config.model_entry(name)
         folder = _folder(config, out, name)
-        paths = {kind: folder / f"{kind}.{seed}.{fold}.parquet" for kind in entry.scored_by}
+        kinds = dict.fromkeys(entry.scored_by + (also if entry.family == "probabilistic" else []))
+        paths = {kind: folder / f"{kind}.{seed}.{fold}.parquet" for kind in kinds}
         note = paths[entry.scored_by[0]].with_suffix(".csv")
         if not (all(path.exists() for path in paths.values()) and note.exists()):
             data = _fold(text, results, fold)
