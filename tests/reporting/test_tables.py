@@ -134,6 +134,20 @@ def test_settings_name_only_what_differs_within_a_family():
     assert differing_settings(CONFIG) == {"aligned": "", "good": "tau=0.5", "bad": "tau=0.07"}
 
 
+def test_a_section_that_only_one_model_has_is_named_for_it():
+    poly = {"family": "probabilistic", "loss": "poly", "similarities": ["poly"], "teacher": "t"}
+    config = load_config(
+        {
+            "teachers": {"t": {"source": "domain"}},
+            "models": {"plain": poly, "fresh": {**poly, "refresh": {"every": 3}}},
+            "baseline": "plain",
+        }
+    )
+    texts = differing_settings(config)
+    assert texts["plain"] == ""
+    assert "refresh.every=3" in texts["fresh"] and "tau" not in texts["fresh"]
+
+
 def test_the_config_hash_of_a_run_sees_the_model_that_its_teacher_is_made_from():
     def hashes(tau):
         sampled = {"family": "probabilistic", "loss": "sampled", "similarities": ["mean"]}

@@ -147,11 +147,12 @@ def teacher_checkpoint(wildcards):
 
 
 def runs_simulated(wildcards):
-    """Weights of all the model's runs; the one that is exported and audited comes first."""
+    """Weights of the runs in the simulation; the one that is exported and audited comes first."""
     runs = CONFIG.runs_of(wildcards.model)
     first = [run for run in runs if run.seed == int(wildcards.seed)]
     others = [run for run in runs if run not in first]
-    return [run_path(run, "model.safetensors") for run in first + others]
+    simulated = (first + others)[: CONFIG.deployment.runs]
+    return [run_path(run, "model.safetensors") for run in simulated]
 
 
 def settings_simulated(wildcards):

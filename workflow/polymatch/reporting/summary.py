@@ -58,7 +58,7 @@ def differing_settings(config: Config) -> dict[str, str]:
     texts = {}
     for name, settings in flat.items():
         family = [other for other in flat.values() if other["family"] == settings["family"]]
-        keys = [key for key in settings if any(other[key] != settings[key] for other in family)]
+        keys = [key for key in settings if any(other.get(key) != settings[key] for other in family)]
         texts[name] = "; ".join(f"{key}={settings[key]}" for key in keys)
     return texts
 

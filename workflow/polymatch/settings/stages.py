@@ -166,7 +166,7 @@ class EvaluationSettings(Section):
         2000, ge=10, description="test pairs on which a surrogate meets the exact probability"
     )
     certificate_queries: int = Field(
-        50,
+        20,
         ge=1,
         description="test captions, and as many items, that are ranked by the exact probability "
         "too, each against its whole gallery",
@@ -246,6 +246,9 @@ class DeploymentSettings(Section):
         10, ge=2, description="times that every array is programmed; intervals are over these"
     )
     seed: int = Field(0, ge=0, description="first of the programming seeds")
+    runs: int = Field(
+        1, ge=1, description="trained runs of a model, by their seeds, that are simulated"
+    )
     retain: Number = Field(
         0.99, gt=0, le=1, description="share of the digital R@1 that a deployable model keeps"
     )
