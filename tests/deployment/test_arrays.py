@@ -113,3 +113,11 @@ def test_every_linear_layer_of_a_copy_is_on_an_array(build):
     )
     assert not [m for m in model.modules() if isinstance(m, ArrayLinear)]
     assert {m for m in copied.modules() if isinstance(m, ArrayLinear)} == set(arrays.values())
+
+
+def test_a_layer_without_any_weight_gives_its_bias():
+    layer = nn.Linear(9, 5)
+    layer.weight.data.zero_()
+    array = ArrayLinear(layer)
+    array.converters(8, 8, 0.5)
+    torch.testing.assert_close(array(torch.randn(3, 9)), layer.bias.detach().expand(3, 5))

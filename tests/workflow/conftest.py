@@ -42,6 +42,7 @@ CONFIG = {
         "weight_noise": [0.05],
         "drift_seconds": [3600.0],
         "programming_seeds": 2,
+        "runs": 2,
     },
     "models": {
         "aligned": {"family": "aligned"},

@@ -149,4 +149,5 @@ class InputRecorder:
 
 def _bound_factor(worn: Tensor, target: Tensor) -> float:
     # The simulator takes the largest weight as it finds it; the circuit was set for the target's.
-    return float(target.abs().max() / worn.abs().max().clamp(min=1e-30)) if worn.numel() else 1.0
+    meant, found = (float(w.abs().max()) if w.numel() else 0.0 for w in (target, worn))
+    return meant / found if meant and found else 1.0

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 
 import pandas as pd
@@ -49,7 +50,10 @@ def train(
     history = [{"epoch": 0, "lr": 0.0} | _validate(model, val_set) | {"seconds": 0.0}]
     kept = 0
     if isinstance(model.settings, TrainedSettings) and model.settings.trained:
-        more, kept = _train(model, train_set, val_set, model.settings.training, seed, label, start)
+        with _no_denormals():
+            more, kept = _train(
+                model, train_set, val_set, model.settings.training, seed, label, start
+            )
         history += more
     frame = pd.DataFrame(history)
     frame["kept"] = frame["epoch"] == kept
@@ -66,9 +70,6 @@ def _train(
     start: float,
 ) -> tuple[list[dict[str, float]], int]:
     torch.manual_seed(seed)
-    # Clipped gradients leave second moments below the normal range, which CPUs take 5 times as long
-    # for; beside AdamW's epsilon of 1e-8 they are zero anyway.
-    torch.set_flush_denormal(True)
     order = torch.Generator().manual_seed(seed)
     batches = Batches(train_set, settings.batch_size, model.device)
     loss_of = _loss_of(model)
@@ -95,6 +96,20 @@ def _train(
     model.attach(attached)
     model.eval()
     return history, kept
+
+
+@contextmanager
+def _no_denormals() -> Iterator[None]:
+    """Take numbers below the normal range for zero, as long as this is open.
+
+    Clipped gradients leave such second moments, which CPUs take 5 times as long for; beside
+    AdamW's epsilon of 1e-8 they are zero anyway.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _loss_of(model: RetrievalModel) -> Callable[[Batch], dict[str, torch.Tensor]]:
