@@ -139,7 +139,7 @@ def test_nothing_is_left_to_do_until_a_file_changes(given):
     torch.save(checkpoint, path)
     planned = given.planned("results/summary.csv")
     path.write_bytes(content)
-    names = ("train", "score", "evaluate", "measure", "certify", "summarise")
+    names = ("train", "score", "evaluate", "measure", "deploy", "certify", "summarise")
     assert planned == dict.fromkeys(names, 1)
 
 
