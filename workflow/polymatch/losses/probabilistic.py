@@ -65,13 +65,20 @@ def _contrastive(model: Model, items: Gaussians, captions: Gaussians, positives:
             return closed_form_loss(
                 items, captions, positives, model.scale, model.shift, settings.pseudo_weight
             )
-    of_means = symmetric_cross_entropy(items.mu @ captions.mu.T / settings.tau, positives)
-    if settings.loss == "mean":
-        return of_means
-    ed, vd = distance_moments(*items, *captions)
-    logits = model.required_surrogate().logits(ed, vd)
-    loss = symmetric_cross_entropy(logits / settings.tau, positives)
-    return loss + settings.mean_weight * of_means if settings.mean_weight else loss
+        case "mean":
+            return _mean_loss(items, captions, positives, settings.tau)
+        case "poly":
+            ed, vd = distance_moments(*items, *captions)
+            logits = model.required_surrogate().logits(ed, vd)
+            loss = symmetric_cross_entropy(logits / settings.tau, positives)
+            if settings.mean_weight:
+                of_means = _mean_loss(items, captions, positives, settings.tau)
+                loss = loss + settings.mean_weight * of_means
+            return loss
+
+
+def _mean_loss(items: Gaussians, captions: Gaussians, positives: Tensor, tau: float) -> Tensor:
+    return symmetric_cross_entropy(items.mu @ captions.mu.T / tau, positives)
 
 
 def soft_contrastive_loss(
@@ -90,9 +97,8 @@ def soft_contrastive_loss(
         draw(items, torch.randn(samples, *items.mu.shape, device=items.mu.device)),
         draw(captions, torch.randn(samples, *captions.mu.shape, device=captions.mu.device)),
     )
-    log_match = log_match_probability(*drawn, scale, shift)
-    log_mismatch = log_match_probability(*drawn, scale, shift, sign=-1)
-    return -torch.where(positives, log_match, log_mismatch).sum() / len(positives)
+    sign = 2 * positives.to(items.mu.dtype) - 1
+    return -log_match_probability(*drawn, scale, shift, sign).sum() / len(positives)
 
 
 def closed_form_loss(

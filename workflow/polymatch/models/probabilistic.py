@@ -269,9 +269,11 @@ def closed_form_distance(items: Gaussians, captions: Gaussians) -> Tensor:
 
 
 def log_match_probability(
-    items: Tensor, captions: Tensor, scale: Tensor, shift: Tensor, sign: int = 1
+    items: Tensor, captions: Tensor, scale: Tensor, shift: Tensor, sign: Tensor | int = 1
 ) -> Tensor:
     """log p, [N, M], with p the mean of sigmoid(shift - scale |z - z'|); log(1 - p) for sign -1.
+
+    ``sign`` may be [N, M], one for each pair.
 
     ``items`` [K, N, D] and ``captions`` [K', M, D] are samples, every one of which meets every
     other; a K x N x K' x M array never exists.
