@@ -1,10 +1,10 @@
-# Embeddings -> a trained head, a run each.
+# Embeddings or features -> a trained head, a run each.
 
 
 rule train:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         surrogate=surrogate_of,
         published=lambda wildcards: entry(wildcards).published_files,
     output:
@@ -19,7 +19,7 @@ rule train:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=lambda wildcards: 1000 + entry(wildcards).held_mb,
         runtime=240,
     params:
         script=script("train.py"),
