@@ -11,6 +11,8 @@ rule train:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
         history=f"{RUN}/history.csv",
+        last=f"{RUN}/last/model.safetensors",
+        last_settings=f"{RUN}/last/settings.json",
     log:
         f"{LOG}/train/{{model}}.{{seed}}.log",
     benchmark:
@@ -35,4 +37,5 @@ rule train:
         "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --history {output.history} "
+        "--last $(dirname {output.last}) --code {params.code} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"

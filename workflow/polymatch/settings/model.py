@@ -79,7 +79,7 @@ class ModelSettings(Section):
 
     @property
     def modules(self) -> list[str]:
-        """Library modules that are loaded by names in this entry; their code counts for its runs."""
+        """Library modules that this entry loads by name; their code counts for its runs."""
         rooms = ("models", "losses") if self.trained else ("models",)
         return [f"polymatch.{room}.{self.family}" for room in rooms]
 
