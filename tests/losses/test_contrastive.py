@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polymatch.losses.contrastive import symmetric_cross_entropy
+from polymatch.losses.contrastive import cross_entropy, symmetric_cross_entropy
 
 
 def slow_form(logits, positives):
@@ -44,3 +44,29 @@ def test_leading_dimensions_are_averaged_and_order_does_not_matter():
     torch.testing.assert_close(
         symmetric_cross_entropy(logits[:, order], positives[order]), each.mean()
     )
+
+
+def test_smoothing_is_torchs():
+    logits = torch.randn(5, 7, dtype=torch.float64)
+    answers = torch.tensor([3, 0, 6, 6, 2])
+    positives = torch.nn.functional.one_hot(answers, 7) > 0
+    expected = torch.nn.functional.cross_entropy(logits, answers, label_smoothing=0.1)
+    torch.testing.assert_close(cross_entropy(logits, positives, smoothing=0.1), expected)
+    by_column = cross_entropy(logits.T, positives.T, dim=-2, smoothing=0.1)
+    torch.testing.assert_close(by_column, expected)
+
+
+def test_negatives_are_further_candidates():
+    logits, more = torch.randn(4, 4, dtype=torch.float64), torch.randn(4, 9, dtype=torch.float64)
+    answers, none = torch.arange(4), torch.full((4, 3), -torch.inf, dtype=torch.float64)
+    expected = torch.nn.functional.cross_entropy(torch.cat([logits, more], 1), answers)
+    padded = torch.cat([more, none], 1).requires_grad_()
+    found = cross_entropy(logits, torch.eye(4) > 0, negatives=padded)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    assert padded.grad.isfinite().all()
+    assert (padded.grad[:, 9:] == 0).all()
+    by_column = cross_entropy(logits.T, torch.eye(4) > 0, dim=-2, negatives=more.T)
+    torch.testing.assert_close(by_column, expected)
+    nothing = cross_entropy(logits, torch.eye(4) > 0, negatives=none)
+    torch.testing.assert_close(nothing, torch.nn.functional.cross_entropy(logits, answers))

@@ -15,7 +15,6 @@ from polymatch.training.resume import ResumePoint
 
 from .test_training import model, toy
 
-
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'workflow'}"}
 

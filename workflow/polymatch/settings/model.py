@@ -78,10 +78,14 @@ class ModelSettings(Section):
         return 0
 
     @property
+    def loss_module(self) -> str:
+        """The module that has the model's ``TrainingLoss``."""
+        return f"polymatch.losses.{self.family}"
+
+    @property
     def modules(self) -> list[str]:
         """Library modules that this entry loads by name; their code counts for its runs."""
-        rooms = ("models", "losses") if self.trained else ("models",)
-        return [f"polymatch.{room}.{self.family}" for room in rooms]
+        return [f"polymatch.models.{self.family}", *([self.loss_module] if self.trained else [])]
 
     @property
     def published_files(self) -> list[str]:

@@ -101,9 +101,10 @@ class _Training:
         self.order = torch.Generator().manual_seed(seed)
         self.batches = Batches(train_set, settings.batch_size, model.device)
         self.val_batches = Batches(val_set.as_pairs(), settings.batch_size, model.device)
-        module = importlib.import_module(f"polymatch.losses.{model.settings.family}")
+        module = importlib.import_module(model.settings.loss_module)
         self.loss = module.TrainingLoss(model).to(model.device)
-        self.parameters = [*model.parameters(), *self.loss.parameters()]
+        both = [*model.parameters(), *self.loss.parameters()]
+        self.parameters = [parameter for parameter in both if parameter.requires_grad]
         self.optimiser = _optimiser(self.parameters, settings)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
