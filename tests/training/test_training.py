@@ -208,11 +208,3 @@ def test_positives_know_shared_items_and_shared_texts():
 def test_training_leaves_the_processor_as_it_was():
     train(model(epochs=1), *toy(), seed=0)
     assert float(torch.tensor(1e-310, dtype=torch.float64) * 1.0) > 0
-
-
-def test_scoring_leaves_the_mode_as_it_was():
-    _, val_set = toy()
-    head = model().train()
-    first, second = score(head, val_set), score(head, val_set)
-    assert head.training
-    np.testing.assert_array_equal(first, second)

@@ -26,7 +26,7 @@ def main() -> None:
     splits = SplitReader.open(data, given.manifest, given.captions, given.items, Path())
     items, queries = splits.gallery("test", data.test_captions)
     ranks = retrieval_ranks(
-        np.load(given.similarity), items, queries.positives, threads=given.threads
+        np.load(given.similarity, mmap_mode="r"), items, queries.positives, threads=given.threads
     )
     intervals = bootstrap_intervals(ranks, evaluation.k, evaluation.resamples, evaluation.seed)
     ranks.save(given.ranks)

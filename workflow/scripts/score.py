@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from arguments import add_embeddings, parser, reader
@@ -10,7 +9,7 @@ from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically
 from polymatch.models import load_model
-from polymatch.training.scoring import score
+from polymatch.training.scoring import write_scores
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def main() -> None:
     test = reader(given).retrieval_set("test", given.data.test_captions)
     model = load_model(given.weights.parent, pick_device(given.device))
     with written_atomically(given.out) as path:
-        np.save(path, score(model, test, given.kind))
+        write_scores(path, model, test, given.kind)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ import torch
 from polymatch.data.splits import RetrievalSet, TrainingSet
 from polymatch.models import RetrievalModel
 
+_BLOCK_NUMBERS = 1 << 26
+
 
 def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) -> np.ndarray:
     """Return the similarity of every item with every query, [N, M], in evaluation mode."""
@@ -17,16 +22,39 @@ def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) ->
         return model.similarity(*encode(model, data), kind).cpu().numpy()
 
 
+def write_scores(
+    path: Path, model: RetrievalModel, data: RetrievalSet, kind: str | None = None
+) -> None:
+    """Write what :func:`score` returns as ``.npy``, in blocks of items if it is large."""
+    shape = (len(data.items), len(data.captions))
+    rows = max(1, _BLOCK_NUMBERS // max(1, shape[1]))
+    if rows >= shape[0]:
+        np.save(path, score(model, data, kind))
+        return
+    matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    with torch.inference_mode(), _evaluating(model):
+        captions = model.encode_captions(_tensor(data.captions, model))
+        for start in range(0, shape[0], rows):
+            items = model.encode_items(_tensor(data.items[start : start + rows], model))
+            matrix[start : start + rows] = model.similarity(items, captions, kind).cpu().numpy()
+    matrix.flush()
+
+
 def encode(model: RetrievalModel, data: RetrievalSet | TrainingSet) -> tuple[Any, Any]:
     """Encode both sides of a split, a row each, in evaluation mode and without gradients."""
+    with torch.inference_mode(), _evaluating(model):
+        return (
+            model.encode_items(_tensor(data.items, model)),
+            model.encode_captions(_tensor(data.captions, model)),
+        )
+
+
+@contextmanager
+def _evaluating(model: RetrievalModel) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            return (
-                model.encode_items(_tensor(data.items, model)),
-                model.encode_captions(_tensor(data.captions, model)),
-            )
+        yield
     finally:
         model.train(training)
 
