@@ -61,3 +61,14 @@ def test_an_unknown_family_is_refused(saved):
     path.write_text(json.dumps(record))
     with pytest.raises(ConfigError, match="family 'later' is unknown here"):
         load_model(folder)
+
+
+def test_settings_of_another_version_are_named(saved):
+    folder = saved[1]
+    record = json.loads((folder / "settings.json").read_text())
+    record["settings"]["training"]["select"] = "best"
+    (folder / "settings.json").write_text(json.dumps(record))
+    with pytest.raises(
+        DataError, match=r"another version of Polymatch \(`training.select`\); train"
+    ):
+        load_model(folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -156,7 +157,13 @@ def load_model(run_directory: Path | str, device: str | torch.device = "cpu") ->
     family = record["settings"]["family"]
     if family not in families():
         raise ConfigError(f"{folder}: family {family!r} is unknown here")
-    settings = families()[family].model_validate(record["settings"])
+    try:
+        settings = families()[family].model_validate(record["settings"])
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(
+            f"{folder}: its settings are of another version of Polymatch (`{key}`); train it again"
+        ) from error
     model = build_model(settings, record["item_width"], record["caption_width"])
     model.attach(record["attachments"])
     model.load_state_dict(weights)
