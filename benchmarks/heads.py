@@ -2,8 +2,9 @@
 
 The test split of the embedded data set is too small to tell heads apart. Here its groups are dealt
 into five folds; each is the test split once (a tenth of the other items is val), the alignment and
-every head are fitted anew, and the queries of all folds are tested together: every item and every
-name is tested exactly once, with a head that has seen none of its group.
+every head are fitted anew, from embeddings or features as the head is, and the queries of all folds
+are tested together: every item and every name is tested exactly once, with a head that has seen
+none of its group.
 
 Needs features: run ``make results`` once. Runs that are there with the same settings are not made
 again (after a change of the library, delete the folder). Example:
@@ -76,15 +77,16 @@ def _run(job: tuple) -> list[dict]:
     config = load_config(yaml.safe_load(text))
     torch.set_num_threads(1)
     notes = []
-    todo = [name for name in models if seed == 0 or config.model_entry(name).trained]
-    for name in todo:
+    for name in models:
         entry = config.model_entry(name)
+        if seed and not entry.trained:
+            continue
         folder = _folder(config, out, name)
         kinds = dict.fromkeys(entry.scored_by + (also if entry.family == "probabilistic" else []))
         paths = {kind: folder / f"{kind}.{seed}.{fold}.parquet" for kind in kinds}
         note = paths[entry.scored_by[0]].with_suffix(".csv")
         if not (all(path.exists() for path in paths.values()) and note.exists()):
-            data = _fold(text, results, fold)
+            data = (_aligned if entry.starts_from == "embeddings" else _fold)(text, results, fold)
             teacher = (
                 _teacher(text, results, fold, entry.teacher) if entry.needs_surrogate else None
             )
@@ -113,14 +115,14 @@ def _train_and_score(name, entry, seed, data, teacher, paths, note) -> None:
 
 @cache
 def _teacher(text: str, results: Path, fold: int, name: str) -> Teacher:
-    training, _, _ = _fold(text, results, fold)
+    training, _, _ = _aligned(text, results, fold)
     settings = load_config(yaml.safe_load(text)).teacher_entry(name)
     return configured_teacher(settings, training.items, training.captions)
 
 
 @cache
 def _fold(text: str, results: Path, fold: int):
-    """The three splits of a fold, in the space that is aligned on its training part."""
+    """The three splits of a fold, as the encoders' features."""
     config = load_config(yaml.safe_load(text))
     tables = results / config.data.name
     features = tables / config.encoder.name / "features"
@@ -135,7 +137,14 @@ def _fold(text: str, results: Path, fold: int):
     )
     training = splits.training_set("train", config.data.train_captions)
     val, test = (splits.retrieval_set(name, config.data.test_captions) for name in ("val", "test"))
-    alignment, _ = choose_alignment(training, val, config.alignment)
+    return training, val, test
+
+
+@cache
+def _aligned(text: str, results: Path, fold: int):
+    """The same, in the space that is aligned on the training part."""
+    training, val, test = _fold(text, results, fold)
+    alignment, _ = choose_alignment(training, val, load_config(yaml.safe_load(text)).alignment)
 
     def embedded(part: TrainingSet | RetrievalSet):
         return dataclasses.replace(
