@@ -120,9 +120,11 @@ class PairwiseScorer(nn.Module):
 
     def forward(self, items: Prepared, captions: Prepared) -> Tensor:
         """Return the scores [N, M]."""
-        n, m = len(items.meet), len(captions.meet)
         constants = self.image.constants(), self.text.constants()
-        if torch.compiler.is_exporting() or n * m <= _PAIRS:  # a graph has no blocks of rows
+        if torch.compiler.is_exporting():  # a graph has no blocks of rows
+            return self._scores(items, captions, *constants)
+        n, m = len(items.meet), len(captions.meet)
+        if n * m <= _PAIRS:
             return self._scores(items, captions, *constants)
         scores = items.meet.new_empty(n, m)
         rows = max(1, _PAIRS // m)
