@@ -27,10 +27,11 @@ _OPERATORS = {
     NONLINEAR: "acos acosh asin asinh atan atan2 atanh cos cosh elu erf erfc erfinv exp expm1 gelu "
     "hardsigmoid hardswish hardtanh leaky_relu lgamma linalg_vector_norm log log10 log1p log2 "
     "mish native_layer_norm reciprocal rsqrt sigmoid silu sin sinh softplus sqrt tan tanh",
-    ELEMENTWISE: "abs add amax amin any argmax argmin bitwise_and bitwise_not bitwise_or ceil "
-    "clamp clamp_max clamp_min cumsum eq floor ge gt le logical_and logical_not logical_or lt "
-    "maximum max mean min minimum mul ne neg prod relu round rsub sign sub sum trunc var "
-    "var_mean where",
+    # Batch norm with the statistics of training: a multiplication and an addition for each number.
+    ELEMENTWISE: "_native_batch_norm_legit_no_training abs add amax amin any argmax argmin "
+    "bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min cumsum eq floor ge gt le "
+    "logical_and logical_not logical_or lt maximum max mean min minimum mul ne neg prod relu "
+    "round rsub sign sub sum trunc var var_mean where",
     MOVEMENT: "_assert_tensor_metadata _to_copy alias arange as_strided cat clone constant_pad_nd "
     "copy detach diagonal empty expand fill flip full full_like gather getitem index index_select "
     "lift_fresh_copy masked_fill new_empty new_full new_zeros ones_like permute repeat reshape "

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from polymatch.settings.families import families
 from polymatch.settings.section import Section
 
 
@@ -31,7 +30,28 @@ def one_line(error: ValidationError, kind: type[Section]) -> str:
     # A misspelt key often leaves a required one missing: the misspelling is the cause.
     first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{_explain(first, kind)}{more}"
+    return f"{': '.join(located(first, kind))}{more}"
+
+
+def located(error: Any, kind: type[Section]) -> tuple[str, str]:
+    """Return the dotted key that an error of ``kind`` is at, as a file has it, and what is wrong.
+
+    Of a key too many, or of an unknown tag, the reason says what may stand there.
+    """
+    steps = _walk(error["loc"], kind)
+    shown = ".".join(str(part) for part, _ in steps)
+    if error["type"] == "extra_forbidden":
+        section = steps[-2][1] if len(steps) > 1 else kind
+        return shown, f"unknown key {steps[-1][0]!r}; {suggest(steps[-1][0], fields(section))}"
+    if error["type"] == "missing":
+        return shown, "is missing and has no default (config/README.md describes it)"
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key, known = error["ctx"]["discriminator"].strip("'"), tagged(steps[-1][1])
+        if error["type"] == "union_tag_not_found":
+            return f"{shown}.{key}", f"is missing; allowed: {', '.join(known)}"
+        tag = error["ctx"]["tag"]
+        return f"{shown}.{key}", f"unknown {key} {tag!r}; {suggest(tag, known)}"
+    return shown, reason(error)
 
 
 def reason(error: Any) -> str:
@@ -54,33 +74,35 @@ def annotation(section: Any, key: str) -> Any:
     return parts[0] if len(parts) == 1 and NoneType in get_args(kind) else kind
 
 
-def _explain(error: Any, kind: type[Section]) -> str:
-    steps = _walk(error["loc"], kind)
-    shown = ".".join(str(part) for part, _ in steps)
-    if error["type"] == "extra_forbidden":
-        section = steps[-2][1] if len(steps) > 1 else kind
-        return f"{shown}: unknown key {steps[-1][0]!r}; {suggest(steps[-1][0], fields(section))}"
-    if error["type"] == "missing":
-        return f"{shown}: is missing and has no default (config/README.md describes it)"
-    if error["type"] == "union_tag_invalid":
-        tag = error["ctx"]["tag"]
-        return f"{shown}.family: unknown family {tag!r}; {suggest(tag, families())}"
-    if error["type"] == "union_tag_not_found":
-        return f"{shown}.family: is missing; allowed: {', '.join(families())}"
-    return f"{shown}: {reason(error)}"
+def tagged(kind: Any) -> dict[str, type[Section]]:
+    """Tag -> section, for a type that is one of several sections; empty for any other type.
+
+    The tag is what a section gives as the ``Literal`` of a key: a `family`, a `type`.
+    """
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) not in (Union, UnionType):
+        return {}
+    found: dict[str, type[Section]] = {}
+    for section in filter(fields, get_args(kind)):
+        for field in section.model_fields.values():
+            if get_origin(field.annotation) is Literal and field.is_required():
+                found |= dict.fromkeys(get_args(field.annotation), section)
+                break
+    return dict(sorted(found.items()))
 
 
 def _walk(path: tuple[Any, ...], kind: Any) -> list[tuple[Any, Any]]:
     """Follow an error's path to (key, type) pairs, leaving out what no file has in it.
 
-    pydantic adds ``[key]`` for a bad key, and a model entry's family behind the entry's name.
+    pydantic adds ``[key]`` for a bad key, and the tag of a section behind the section's name.
     """
     steps: list[tuple[Any, Any]] = []
     for part in path:
         if part == "[key]":
             continue
-        if len(steps) == 2 and steps[0][0] == "models" and not fields(kind):
-            kind = families()[part]
+        if steps and part in tagged(kind):
+            kind = tagged(kind)[part]
             steps[-1] = (steps[-1][0], kind)
             continue
         if part in fields(kind):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, WithJsonSchema
 
 from polymatch.errors import ConfigError
-from polymatch.settings.explain import annotation, fields, reason, suggest
+from polymatch.settings.explain import annotation, fields, located, suggest, tagged
 from polymatch.settings.families import families
 from polymatch.settings.grid import combinations, setting, with_settings
 from polymatch.settings.model import ModelSettings
@@ -85,7 +86,7 @@ def _points(
 ) -> Iterator[Point]:
     base = entries[sweep.model]
     for key in sweep.grid:
-        _check_key(f"{where}.grid.{key}", key, type(base))
+        _check_key(f"{where}.grid.{key}", key, base, sweep.grid)
     for choice in combinations(sweep.grid):
         entry = _entry(where, base, choice)
         settled = entry.model_dump(mode="json")
@@ -102,24 +103,65 @@ def _points(
         yield Point(same or name, values, entry)
 
 
-def _check_key(where: str, key: str, kind: Any) -> None:
-    for part in key.split("."):
-        if part not in fields(kind):
-            raise ConfigError(f"{where}: unknown key {part!r}; {suggest(part, fields(kind))}")
-        kind = annotation(kind, part)
+def _check_key(where: str, key: str, base: ModelSettings, grid: Mapping[str, list[Any]]) -> None:
+    """Refuse a key that no combination has: of a section of several types, any that is swept."""
+    kinds: list[Any] = [type(base)]
+    steps = key.split(".")
+    for depth, part in enumerate(steps):
+        known = dict.fromkeys(name for kind in kinds for name in fields(kind))
+        if part not in known:
+            raise ConfigError(f"{where}: unknown key {part!r}; {suggest(part, known)}")
+        section = ".".join(steps[: depth + 1])
+        kinds = [
+            one
+            for kind in kinds
+            if part in fields(kind)
+            for one in _types(annotation(kind, part), section, base, grid)
+        ]
+
+
+def _types(
+    kind: Any, section: str, base: ModelSettings, grid: Mapping[str, list[Any]]
+) -> list[Any]:
+    """What a dotted key holds: its type, or those of its types that the grid or the base names."""
+    several = tagged(kind)
+    if not several:
+        return [kind]
+    chosen = grid.get(f"{section}.type") or [reduce(getattr, f"{section}.type".split("."), base)]
+    # An unknown one is for the section itself to refuse.
+    return [several[str(name)] for name in chosen if str(name) in several] or [*several.values()]
 
 
 def _entry(where: str, base: ModelSettings, choice: Mapping[str, Any]) -> ModelSettings:
-    raw = with_settings(base.model_dump(mode="json"), choice)
+    raw = with_settings(_with_other_types(base, choice), choice)
     try:
         return families()[base.family].model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key, why = located(error.errors()[0], type(base))
         # A value that is wrong beside another one is found by a whole section, not at a key.
         shown = ", ".join(f"{name}={value}" for name, value in choice.items())
         at = f"{where}.grid.{key}:" if key in choice else f"{where}.grid: {shown}"
-        raise ConfigError(f"{at} {reason(first)}") from None
+        raise ConfigError(f"{at} {why}") from None
+
+
+def _with_other_types(base: ModelSettings, choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The base's settings, ready for sections of other types.
+
+    Such a section keeps what differs from the old type's default and the new type has as well.
+    (What the file says does not count: a configuration survives its own JSON, which says all.)
+    """
+    raw = base.model_dump(mode="json")
+    for key, name in choice.items():
+        section, _, last = key.rpartition(".")
+        if last != "type" or setting(raw, key) == name:
+            continue
+        old = reduce(getattr, section.split("."), base)
+        assert isinstance(old, Section)  # its key `type` is known
+        known = fields(tagged(reduce(annotation, section.split("."), type(base))).get(str(name)))
+        defaults = {field: info.default for field, info in type(old).model_fields.items()}
+        kept = {k: v for k, v in setting(raw, section).items() if k in known and v != defaults[k]}
+        raw = with_settings(raw, {section: kept})
+    return raw
 
 
 def _check_points(

@@ -1,0 +1,1 @@
+"""Settings of the losses, a module each, named as that in ``polymatch.losses.projection``."""
