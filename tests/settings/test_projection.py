@@ -66,9 +66,8 @@ def test_an_entry_says_what_it_starts_from_how_it_is_scored_and_which_code_it_ne
     assert (model.starts_from, model.scored_by, model.trained) == ("features", ["cosine"], True)
     assert model.modules == [
         "polymatch.models.projection",
-        "polymatch.losses.projection",
-        "polymatch.models.projection.mlp",
         "polymatch.losses.projection.softmax",
+        "polymatch.models.projection.mlp",
     ]
     assert parse_model(model.model_dump_json()) == model
 

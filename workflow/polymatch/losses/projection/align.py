@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from polymatch.losses.projection import softmax
 from polymatch.models.projection import Model
+from polymatch.settings.projection.losses.align import AlignLoss
 
 
 class TrainingLoss(softmax.TrainingLoss):
@@ -17,4 +18,5 @@ class TrainingLoss(softmax.TrainingLoss):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
+        assert isinstance(model.settings.loss, AlignLoss)
         self.smoothing = model.settings.loss.smoothing

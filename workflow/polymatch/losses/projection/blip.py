@@ -21,6 +21,7 @@ from polymatch.data.batch import Batch
 from polymatch.losses.contrastive import cross_entropy, symmetric_cross_entropy
 from polymatch.losses.loss import Loss
 from polymatch.models.projection import Model
+from polymatch.settings.projection.losses.blip import BlipLoss
 
 
 class TrainingLoss(Loss):
@@ -28,7 +29,9 @@ class TrainingLoss(Loss):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self.alpha, self.momentum = model.settings.loss.alpha, model.settings.loss.momentum
+        settings = model.settings.loss
+        assert isinstance(settings, BlipLoss)
+        self.alpha, self.momentum = settings.alpha, settings.momentum
         self.copy = deepcopy(model).requires_grad_(False).eval()
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
@@ -50,8 +53,8 @@ class TrainingLoss(Loss):
     def after_step(self, model: Model) -> None:
         for slow, fast in zip(self.copy.parameters(), model.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.momentum)
-        for slow, fast in zip(self.copy.buffers(), model.buffers(), strict=True):
-            slow.copy_(fast)
+        for held, new in zip(self.copy.buffers(), model.buffers(), strict=True):
+            held.copy_(new)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

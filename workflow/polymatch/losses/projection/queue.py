@@ -18,6 +18,7 @@ from polymatch.data.batch import Batch
 from polymatch.losses.contrastive import cross_entropy, symmetric_cross_entropy
 from polymatch.losses.loss import Loss
 from polymatch.models.projection import Model
+from polymatch.settings.projection.losses.queue import QueueLoss
 
 
 class Queue(nn.Module):
@@ -58,14 +59,8 @@ class TrainingLoss(Loss):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        with torch.no_grad():
-            widths = [
-                encode(torch.zeros(1, width, device=model.device)).shape[-1]
-                for encode, width in zip(
-                    (model.encode_items, model.encode_captions), model.widths, strict=True
-                )
-            ]
-        self.queue = Queue(model.settings.loss.queue_size, *widths)
+        assert isinstance(model.settings.loss, QueueLoss)
+        self.queue = Queue(model.settings.loss.queue_size, *_encoded_widths(model))
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
@@ -86,3 +81,16 @@ class TrainingLoss(Loss):
         loss = loss + cross_entropy(logits, batch.positives, -2, negatives=to_items)
         queue.push(items, captions, batch.item_rows, batch.texts)
         return {"loss": loss, "temperature": model.temperature}
+
+
+def _encoded_widths(model: Model) -> list[int]:
+    """Widths of an encoded item and caption."""
+    sides = zip((model.encode_items, model.encode_captions), model.widths, strict=True)
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        widths = [
+            encode(torch.zeros(1, width, device=model.device)).shape[-1] for encode, width in sides
+        ]
+    model.train(training)
+    return widths

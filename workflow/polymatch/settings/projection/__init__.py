@@ -62,8 +62,9 @@ class ProjectionSettings(TrainedSettings):
         return [] if self.published_checkpoint is None else [self.published_checkpoint]
 
     @property
+    def loss_module(self) -> str:
+        return f"polymatch.losses.{self.family}.{self.loss.type}"
+
+    @property
     def modules(self) -> list[str]:
-        named = [*super().modules, f"polymatch.models.{self.family}.{self.head.type}"]
-        if self.trained:
-            named.append(f"polymatch.losses.{self.family}.{self.loss.type}")
-        return named
+        return [*super().modules, f"polymatch.models.{self.family}.{self.head.type}"]
