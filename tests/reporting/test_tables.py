@@ -118,6 +118,29 @@ def test_recalls_at_more_k_are_columns_of_the_summary_too(space, tmp_path):
         write_table(summary.assign(t2v_r0=0.0), tmp_path / "summary.csv", "summary")
 
 
+def test_a_metric_that_is_added_by_name_is_in_both_tables(space, tmp_path):
+    config = CONFIG.model_copy(
+        update={"evaluation": CONFIG.evaluation.model_copy(update={"metrics": ["mrr"]})}
+    )
+    for path in (space / "runs").glob("*/*/*.metrics.json"):
+        kind = path.name.removesuffix(".metrics.json")
+        ranks = RetrievalRanks.load(path.with_name(f"{kind}.ranks.parquet"))
+        more = {"metrics": metrics_of(ranks, measures=["mrr"])}
+        more["intervals"] = bootstrap_intervals(ranks, resamples=100, measures=["mrr"])
+        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    summary = summarise(config, space, dict.fromkeys(CONFIG.models, "hash"))
+    write_table(summary, tmp_path / "summary.csv", "summary")
+    write_table(leaderboard(config, space, summary), tmp_path / "board.csv", "leaderboard")
+    summary = read_table(tmp_path / "summary.csv", "summary")
+    board = read_table(tmp_path / "board.csv", "leaderboard").set_index("model")
+    for metric in ("t2v_mrr", "v2t_mrr"):
+        good, row = summary.loc[summary["model"] == "good", metric], board.loc["good"]
+        assert row[metric] == pytest.approx(good.mean())
+        assert row[f"{metric}_sd"] == pytest.approx(good.std())
+        assert row[f"{metric}_lo"] < row[metric] < row[f"{metric}_hi"]
+        assert pd.isna(board.loc["aligned", f"{metric}_sd"])
+
+
 def test_the_verdict_of_the_simulation_is_in_both_tables(space, board):
     summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
     assert summary.groupby("model")["deployable"].all().to_dict() == {

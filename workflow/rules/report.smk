@@ -84,7 +84,7 @@ rule compare:
         script=script("compare.py"),
         config=CONFIG.model_dump_json(exclude={"sweeps"}),
         space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
-        code=code("compare.py"),
+        code=evaluation_code("compare.py"),
     shell:
         "python {params.script} --config {params.config:q} --space {params.space} "
         "--summary {input.summary} --out {output} 2>&1 | tee {log}"

@@ -29,7 +29,7 @@ rule sweep:
         script=script("sweep.py"),
         config=CONFIG.model_dump_json(),
         space=lambda wildcards, input: Path(input.embedded_items).parents[1],
-        code=code("sweep.py"),
+        code=evaluation_code("sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "
         "--space {params.space} --table {output.table} --best {output.best} 2>&1 | tee {log}"

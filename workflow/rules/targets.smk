@@ -101,6 +101,12 @@ def feature_code():
     return [encoder_code("extract_items.py"), encoder_code("extract_captions.py")]
 
 
+def evaluation_code(name):
+    """Hash of a script that computes metrics, with the modules of those that the config adds."""
+    package = "polymatch.evaluation.measures"
+    return code(name, *(f"{package}.{metric}" for metric in CONFIG.evaluation.metrics))
+
+
 def teacher_code(teacher):
     """Code hash of building a teacher, with the family of the model that it is made from."""
     run = CONFIG.teacher_run(teacher)
@@ -120,8 +126,9 @@ def run_code(model):
         *feature_code(),
         *(
             code(f"{stage}.py")
-            for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")
+            for stage in ("align", "build_teacher", "fit_surrogate")
         ),
+        evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
         code("train.py", *family),
         code("score.py", *family),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch.errors import ConfigError
+from polymatch.provenance import modules_in
 from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.families import families
 from polymatch.settings.grid import expand_grid
@@ -227,6 +228,12 @@ def _check_references(config: Config) -> None:
     for where, model in named.items():
         if model is not None and model not in config.models:
             raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")
+    measures = modules_in("evaluation", "measures")
+    for metric in config.evaluation.metrics:
+        if metric not in measures:
+            raise ConfigError(
+                f"evaluation.metrics: unknown metric {metric!r}; {suggest(metric, measures)}"
+            )
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points
     check_teachers(config)
