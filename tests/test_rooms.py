@@ -58,7 +58,7 @@ def test_every_room_is_listed():
         "evaluate",
         "summarise",
         "compare",
-        "plot_curve",
+        "plot_curves",
         "plot_growth",
         "plot_teachers",
         "sweep",

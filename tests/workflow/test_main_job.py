@@ -154,8 +154,9 @@ def test_figures_and_curves_are_there(finished):
     assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
     assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
     assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
-    curves = sorted((finished.folder / SPACE / "runs").rglob("curve.pdf"))
-    assert len(curves) == 8  # four trained models, two seeds
+    curves = sorted((finished.folder / SPACE / "runs").rglob("curves.pdf"))
+    trained = ["pcme", "poly_domain", "poly_fixed", "poly_trained"]
+    assert [path.parent.name for path in curves] == trained  # all seeds in one
     for name in ("teachers", "gallery_growth"):
         assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
 
@@ -210,7 +211,7 @@ def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_pat
     done = finished.run("--report", str(report))
     assert done.returncode == 0, done.stdout
     page = report.read_text()
-    assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curve.pdf"))
+    assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curves.pdf"))
 
 
 def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
@@ -227,7 +228,7 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "certify": 2,
         "measure": 1,
         "deploy": 1,
-        "plot_curve": 2,
+        "plot_curves": 1,
         "plot_growth": 1,
         "compare_teachers": 1,
         "plot_teachers": 1,

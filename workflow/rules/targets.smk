@@ -169,7 +169,9 @@ def settings_simulated(wildcards):
 
 
 CURVES = [
-    run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
+    f"{SPACE}/runs/{name}/curves.pdf"
+    for name in CONFIG.models
+    if CONFIG.model_entry(name).trained
 ]
 
 
