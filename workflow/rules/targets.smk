@@ -124,10 +124,7 @@ def run_code(model):
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
-        *(
-            code(f"{stage}.py")
-            for stage in ("align", "build_teacher", "fit_surrogate")
-        ),
+        *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
         evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
         code("train.py", *family),
@@ -172,6 +169,13 @@ CURVES = [
     f"{SPACE}/runs/{name}/curves.pdf"
     for name in CONFIG.models
     if CONFIG.model_entry(name).trained
+]
+
+
+PICTURES = [
+    run_path(run, f"{kind}.{picture}.pdf")
+    for run, kind in CONFIG.pictured()
+    for picture in ("space", "retrieved")
 ]
 
 
