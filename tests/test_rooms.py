@@ -60,6 +60,7 @@ def test_every_room_is_listed():
         "compare",
         "plot_curves",
         "plot_growth",
+        "plot_retrieved",
         "plot_teachers",
         "sweep",
         "plot_sweep",

@@ -85,7 +85,7 @@ def _text_query(
     item: Callable[[int, float, float], None],
     y: float,
 ) -> None:
-    _say(axes, _MARGIN, y + _PICTURE / 2, _wrapped(text, 32, 4), size=8.5)
+    _say(axes, _MARGIN, y + _PICTURE / 2, _wrapped(text, 30, 4), size=8.5)
     for place, row in enumerate(answer.best):
         x = _LEFT + place * _CELL
         item(row, x, y)
@@ -109,7 +109,7 @@ def _captions(axes: Axes, answer: Answer, texts: Sequence[str], x: float, y: flo
         look = {"weight": "bold" if right else "normal", "style": "italic" if last else "normal"}
         if right:
             _say(axes, x, at, RIGHT, size=_SMALL, weight="bold")
-        line = _wrapped(texts[row], 38 if right else 44, 1)
+        line = _wrapped(texts[row], 42 if right else 48, 1)
         _say(axes, x + 0.14, at, f"{number}. {line}", size=_SMALL, **look)
 
 
@@ -148,7 +148,10 @@ def _wrapped(text: str, width: int, lines: int) -> str:
     """At most so many lines of at most so many letters; Chinese and Japanese ones count twice."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     width = max(8, round(width / (1 + wide / max(1, len(text)))))
-    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
+    wrapped = textwrap.wrap(text, width)
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], f"{wrapped[lines - 1][: width - 2].rstrip()} …"]
+    return "\n".join(wrapped)
 
 
 def _say(axes: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:

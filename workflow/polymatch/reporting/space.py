@@ -69,8 +69,8 @@ def space_of(
         threads: of t-SNE.
 
     Raises:
-        NumericsError: the sides differ in width, a vector is zero or not finite, or fewer than
-            three items have a caption.
+        NumericsError: the sides differ in width, a vector is zero or not finite, all are the same,
+            or fewer than three items have a caption.
     """
     if items.shape[1:] != captions.shape[1:]:
         raise NumericsError(
@@ -84,14 +84,17 @@ def space_of(
             f"{len(pairs)} item(s) with a caption; a space is drawn of {_FEWEST_PAIRS} or more"
         )
     points = np.concatenate([items[pairs[:, 0]], captions[pairs[:, 1]]])
+    if points.shape[1] < 2:  # a plane needs two
+        points = np.pad(points, ((0, 0), (0, 1)))
+    if np.ptp(points, axis=0).max() == 0:
+        raise NumericsError("all vectors are one and the same: the head has collapsed")
     pca = PCA(min(COMPONENTS, *points.shape), svd_solver="full").fit(points)
-    flat = pca.transform(points)[:, :2]
     # A point has to have three times as many others as its perplexity says it has neighbours.
     perplexity = min(settings.perplexity, (len(points) - 1) / 3)
     placed = TSNE(perplexity=perplexity, random_state=settings.seed, n_jobs=threads).fit(points)
     return Space(
         pairs=pairs,
-        pca=_plane(np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))),
+        pca=_plane(pca.transform(points)[:, :2]),
         tsne=_plane(np.asarray(placed)),
         explained=pca.explained_variance_ratio_,
         perplexity=perplexity,

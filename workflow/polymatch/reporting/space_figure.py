@@ -45,11 +45,10 @@ def space_figure(
     top, bottom = ([figure.add_subplot(grid[row, column]) for column in (0, 1)] for row in (0, 1))
     for axes, plane in zip(top, (space.pca, space.tsne), strict=True):
         _pairs(figure, axes, plane, groups, shown)
-    shares = [*space.explained, 0.0]
     top[0].set(
         title="PCA",
-        xlabel=f"first component ({shares[0]:.1%} of the variance)",
-        ylabel=f"second component ({shares[1]:.1%})",
+        xlabel=f"first component ({space.explained[0]:.1%} of the variance)",
+        ylabel=f"second component ({space.explained[1]:.1%})",
     )
     top[0].grid(alpha=0.3)
     top[1].set(title=f"t-SNE (perplexity {space.perplexity:.3g})", xticks=[], yticks=[])
