@@ -31,6 +31,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
 
 
@@ -44,6 +45,7 @@ rule all:
         TEACHER_TABLES,
         "results/figures/deployability.pdf",
         CURVES,
+        PICTURES,
 
 
 rule sweeps:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polymatch.data.pictures import count_frames, read_frames
+from polymatch.data.pictures import count_frames, read_frames, read_thumbnail
 from polymatch.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -45,6 +45,16 @@ def test_transparent_parts_are_white(tmp_path):
     assert read_frames(tmp_path / "p.png").tolist() == [[[[255, 255, 255], [0, 100, 200]]]]
 
 
+def test_a_thumbnail_is_the_middle_frame_no_side_longer_than_asked(tmp_path):
+    frames = [picture(size=(40, 20)) for _ in range(5)]
+    path = tmp_path / "p.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True, duration=40)
+    assert np.array_equal(read_thumbnail(path, 40), np.asarray(frames[2]))
+    assert read_thumbnail(path, 10).shape == (5, 10, 3)
+    frames[0].save(tmp_path / "p.png")
+    assert np.array_equal(read_thumbnail(tmp_path / "p.png", 64), np.asarray(frames[0]))
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     name = "p.tif" if mode == "CMYK" else "p.png"
@@ -53,7 +63,7 @@ def test_every_mode_becomes_rgb(tmp_path, mode):
 
 
 def test_missing_picture(tmp_path):
-    for read in (read_frames, count_frames):
+    for read in (read_frames, count_frames, lambda path: read_thumbnail(path, 8)):
         with pytest.raises(DataError, match=r"gone.png: no such picture; put the file there"):
             read(tmp_path / "gone.png")
 
@@ -66,6 +76,8 @@ def test_truncated_picture(tmp_path, suffix):
     path.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
     with pytest.raises(DataError, match=rf"half.{suffix}: not a readable picture"):
         read_frames(path)
+    with pytest.raises(DataError, match=rf"half.{suffix}: not a readable picture"):
+        read_thumbnail(path, 8)
 
 
 def test_not_a_picture(tmp_path):

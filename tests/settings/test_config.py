@@ -57,6 +57,10 @@ def changed(path, value):
         ("evaluation.k", [1, 10, 5], r"evaluation\.k: \[1, 10, 5\] is not allowed: it must ascend"),
         ("evaluation.k", [1, 5, 10, 10], r"evaluation\.k: .* it must ascend"),
         ("evaluation.k", [0, 1, 5, 10], r"evaluation\.k\.0: 0 is not allowed"),
+        ("pictures.models", ["pcm"], r"pictures\.models\.0: unknown model 'pcm'; .* 'pcme'\?"),
+        ("pictures.perplexity", 1, r"pictures\.perplexity: 1 is not allowed: .* greater than 1"),
+        ("pictures.pairs", 2, r"pictures\.pairs: 2 is not allowed: .* equal to 3"),
+        ("pictures.querys", 2, r"pictures\.querys: unknown key .*did you mean 'queries'\?"),
         ("device", "gpu", r"device: 'gpu' is not allowed"),
         ("teachers.domain.min_logvar", 3, r"teachers\.domain: .*min_logvar 3\.0 must be below"),
         ("teachers.fixed.source", "fixd", r"'fixd' is not allowed: .*'fixed', 'pcme' or 'domain'"),
@@ -178,6 +182,16 @@ def test_the_table_of_teachers_takes_the_first_sampled_model():
     del raw["teacher_comparison"], raw["models"]["pcme"], raw["models"]["one"]
     del raw["teachers"]["ONE"], raw["sweeps"]
     assert load_config(raw).comparison_run() is None
+
+
+def test_the_main_job_draws_the_models_named_on_their_first_seed_and_similarity():
+    raw = changed("pictures.models", ["poly_domain_3", "aligned"])
+    raw["seeds"] = [4, 5]
+    drawn = load_config(raw).pictured()
+    assert drawn == [(("poly_domain_3", 4), "poly"), (("aligned", 0), "cosine")]
+    assert load_config(changed("pictures.models", [])).pictured() == []
+    config = load_config(changed("pictures.models", None))
+    assert [run.model for run, _ in config.pictured()] == list(config.models)
 
 
 def test_numbers_may_be_written_without_a_dot():

@@ -25,6 +25,7 @@ CONFIG = {
     },
     "teacher_comparison": {"n_pairs": 500, "K": 3, "degree": 3, "test_pairs": 50},
     "evaluation": {
+        "metrics": ["mrr"],
         "resamples": 100,
         "permutations": 200,
         "certificate_pairs": 50,
@@ -44,6 +45,7 @@ CONFIG = {
         "programming_seeds": 2,
         "runs": 2,
     },
+    "pictures": {"models": ["aligned", "pcme"], "pairs": 10, "queries": 4},
     "models": {
         "aligned": {"family": "aligned"},
         "pcme": {

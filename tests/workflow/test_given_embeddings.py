@@ -143,6 +143,14 @@ def test_nothing_is_left_to_do_until_a_file_changes(given):
     assert planned == dict.fromkeys(names, 1)
 
 
+def test_a_data_set_without_pictures_has_sheets_and_spaces_all_the_same(given):
+    run = f"{SPACE}/runs/theirs/0/poly"
+    done = given.run(f"{run}.retrieved.pdf", f"{run}.space.pdf")
+    assert done.returncode == 0, done.stdout[-3000:]
+    for name in ("retrieved", "space"):
+        assert (given.folder / f"{run}.{name}.pdf").read_bytes()[:4] == b"%PDF"
+
+
 FAULTS = {
     "a folder": (
         lambda root: shutil.rmtree(root / "test"),

@@ -126,7 +126,9 @@ def test_metrics_are_those_of_the_saved_similarity(finished):
     similarity = np.load(run / "mean.npy")
     assert similarity.shape == (len(test), len(texts))
     recorded = json.loads((run / "mean.metrics.json").read_text())["metrics"]
-    assert retrieval_metrics(similarity, test, positives) == pytest.approx(recorded)
+    metrics = retrieval_metrics(similarity, test, positives)
+    assert metrics == pytest.approx({name: recorded[name] for name in metrics})
+    assert set(recorded) - set(metrics) == {"t2v_mrr", "v2t_mrr"}  # `evaluation.metrics`
 
 
 def test_a_runs_model_can_be_loaded_and_asked(finished):
@@ -154,10 +156,32 @@ def test_figures_and_curves_are_there(finished):
     assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
     assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
     assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
-    curves = sorted((finished.folder / SPACE / "runs").rglob("curve.pdf"))
-    assert len(curves) == 8  # four trained models, two seeds
+    curves = sorted((finished.folder / SPACE / "runs").rglob("curves.pdf"))
+    trained = ["pcme", "poly_domain", "poly_fixed", "poly_trained"]
+    assert [path.parent.name for path in curves] == trained  # all seeds in one
     for name in ("teachers", "gallery_growth"):
         assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
+
+
+def test_a_metric_of_the_configuration_is_in_both_tables(finished):
+    summary = read_table(finished.folder / "results/summary.csv", "summary")
+    board = read_table(finished.folder / "results/leaderboard.csv", "leaderboard")
+    for metric in ("t2v_mrr", "v2t_mrr"):
+        assert (summary[f"{metric}_lo"] <= summary[metric]).all()
+        assert (summary[metric] <= summary[f"{metric}_hi"]).all()
+        # A reciprocal rank is one at rank 1 and above none elsewhere.
+        assert (summary[metric] > summary[metric.replace("mrr", "r1")]).all()
+        pcme = board[(board["model"] == "pcme") & (board["similarity"] == "mc")].iloc[0]
+        seeds = summary[(summary["model"] == "pcme") & (summary["similarity"] == "mc")]
+        assert pcme[metric] == pytest.approx(seeds[metric].mean())
+
+
+def test_pictures_are_there_for_the_models_named_on_their_first_seed(finished):
+    runs = finished.folder / SPACE / "runs"
+    for picture in ("space", "retrieved"):
+        drawn = sorted(str(path.relative_to(runs)) for path in runs.rglob(f"*.{picture}.pdf"))
+        assert drawn == [f"aligned/0/cosine.{picture}.pdf", f"pcme/0/mean.{picture}.pdf"]
+        assert Image.open(runs / f"pcme/0/mean.{picture}.png").size[0] > 1000
 
 
 def test_the_table_of_teachers_judges_each_source_and_estimator_on_every_trained_run(finished):
@@ -210,7 +234,8 @@ def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_pat
     done = finished.run("--report", str(report))
     assert done.returncode == 0, done.stdout
     page = report.read_text()
-    assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curve.pdf"))
+    assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curves.pdf"))
+    assert "mean.space.pdf" in page and "mean.retrieved.pdf" in page
 
 
 def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
@@ -227,7 +252,7 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "certify": 2,
         "measure": 1,
         "deploy": 1,
-        "plot_curve": 2,
+        "plot_curves": 1,
         "plot_growth": 1,
         "compare_teachers": 1,
         "plot_teachers": 1,
@@ -259,6 +284,22 @@ def test_a_library_module_reruns_the_stages_that_import_it(finished, edited):
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
     assert finished.planned() == {"compare": 1, "plot_latency": 1}
+
+
+def test_a_metrics_module_reruns_what_is_computed_with_it(finished, edited):
+    module = "workflow/polymatch/evaluation/measures/mrr.py"
+    text = (finished.folder / module).read_text()
+    edited.write(module, text + "\n_EDITED = True\n")
+    planned = finished.planned()
+    assert planned["evaluate"] == 13 and planned["compare"] == planned["summarise"] == 1
+    assert not {"train", "score", "measure", "plot_space"} & set(planned)
+
+
+def test_a_setting_of_the_pictures_draws_them_again_and_nothing_else(finished, edited):
+    edited.config(pictures__queries=3)
+    assert finished.planned() == {"plot_retrieved": 2}
+    edited.config(pictures__perplexity=4.0)
+    assert finished.planned() == {"plot_space": 2}
 
 
 def test_a_comment_or_docstring_in_the_library_reruns_nothing(finished, edited):

@@ -182,7 +182,7 @@ def test_every_stage_is_a_target_of_its_own(fresh):
         f"{SPACE}/teachers/domain.parquet",
         f"{SPACE}/surrogates/poly_domain.json",
         f"{run}/model.safetensors",
-        f"{run}/curve.pdf",
+        f"{SPACE}/runs/poly_domain/curves.pdf",
         f"{run}/poly.npy",
         f"{run}/poly.metrics.json",
         f"{run}/poly.latency.json",

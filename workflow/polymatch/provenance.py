@@ -44,6 +44,15 @@ def code_hash(script: Path | str, *modules: str) -> str:
     return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sorted(sources))
 
 
+def modules_in(*package: str) -> list[str]:
+    """Names of the modules in a package of the library, without importing one.
+
+    >>> "ranks" in modules_in("evaluation")
+    True
+    """
+    return sorted(path.stem for path in LIBRARY.joinpath(*package).glob("[!_]*.py"))
+
+
 def settings_hash(*settings: Any) -> str:
     """Hash settings: sections of the config or anything that JSON can hold."""
     return _digest(json.dumps(_plain(part), sort_keys=True) for part in settings)
@@ -120,8 +129,8 @@ def _known_module(name: str) -> Path:
     parts = name.split(".")
     file = _module_file(parts)
     if file is None:
-        there = sorted(path.stem for path in LIBRARY.joinpath(*parts[1:-1]).glob("[!_]*.py"))
-        raise ConfigError(f"there is no module {name}; beside it are: {', '.join(there)}")
+        there = ", ".join(modules_in(*parts[1:-1]))
+        raise ConfigError(f"there is no module {name}; beside it are: {there}")
     return file
 
 

@@ -53,7 +53,7 @@ rule evaluate:
         script=script("evaluate.py"),
         data=CONFIG.data.model_dump_json(),
         evaluation=CONFIG.evaluation.model_dump_json(),
-        code=code("evaluate.py"),
+        code=evaluation_code("evaluate.py"),
     shell:
         "python {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
         "--manifest {input.manifest} --captions {input.captions} "

@@ -51,7 +51,7 @@ rule summarise:
         runtime=10,
     params:
         script=script("summarise.py"),
-        config=CONFIG.model_dump_json(exclude={"sweeps"}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps"}),
         space=lambda wildcards, input: Path(input.embedded_items).parents[1],
         code=code("summarise.py"),
         stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
@@ -82,9 +82,9 @@ rule compare:
         runtime=30,
     params:
         script=script("compare.py"),
-        config=CONFIG.model_dump_json(exclude={"sweeps"}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps"}),
         space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
-        code=code("compare.py"),
+        code=evaluation_code("compare.py"),
     shell:
         "python {params.script} --config {params.config:q} --space {params.space} "
         "--summary {input.summary} --out {output} 2>&1 | tee {log}"
@@ -171,20 +171,23 @@ rule plot_deployability:
         "python {params.script} --analog {input} --out {output} 2>&1 | tee {log}"
 
 
-rule plot_curve:
+rule plot_curves:
     input:
-        f"{RUN}/history.csv",
+        lambda wildcards: [
+            run_path(run, "history.csv") for run in CONFIG.runs_of(wildcards.model)
+        ],
     output:
         report(
-            f"{RUN}/curve.pdf",
-            caption="../report/curve.rst",
+            f"{SPACE}/runs/{{model}}/curves.pdf",
+            caption="../report/curves.rst",
             category="Training curves",
-            labels={"model": "{model}", "seed": "{seed}"},
+            labels={"model": "{model}"},
         ),
+        f"{SPACE}/runs/{{model}}/curves.png",
     log:
-        f"{LOG}/plot_curve/{{model}}.{{seed}}.log",
+        f"{LOG}/plot_curves/{{model}}.log",
     benchmark:
-        f"{LOG}/plot_curve/{{model}}.{{seed}}.tsv"
+        f"{LOG}/plot_curves/{{model}}.tsv"
     conda:
         environment("report")
     threads: 1
@@ -192,8 +195,8 @@ rule plot_curve:
         mem_mb=500,
         runtime=10,
     params:
-        script=script("plot_curve.py"),
-        code=code("plot_curve.py"),
+        script=script("plot_curves.py"),
+        code=code("plot_curves.py"),
     shell:
-        "python {params.script} --history {input} "
-        "--title {wildcards.model:q}', seed {wildcards.seed}' --out {output} 2>&1 | tee {log}"
+        "python {params.script} --histories {input} --title {wildcards.model:q} "
+        "--out {output} 2>&1 | tee {log}"

@@ -27,9 +27,9 @@ rule sweep:
         runtime=30,
     params:
         script=script("sweep.py"),
-        config=CONFIG.model_dump_json(),
+        config=CONFIG.model_dump_json(exclude={"pictures"}),
         space=lambda wildcards, input: Path(input.embedded_items).parents[1],
-        code=code("sweep.py"),
+        code=evaluation_code("sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "
         "--space {params.space} --table {output.table} --best {output.best} 2>&1 | tee {log}"
@@ -58,7 +58,7 @@ rule plot_sweep:
         runtime=10,
     params:
         script=script("plot_sweep.py"),
-        config=CONFIG.model_dump_json(),
+        config=CONFIG.model_dump_json(exclude={"pictures"}),
         code=code("plot_sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "

@@ -104,6 +104,12 @@ def feature_code():
     return [encoder_code("extract_items.py"), encoder_code("extract_captions.py")]
 
 
+def evaluation_code(name):
+    """Hash of a script that computes metrics, with the modules of those that the config adds."""
+    package = "polymatch.evaluation.measures"
+    return code(name, *(f"{package}.{metric}" for metric in CONFIG.evaluation.metrics))
+
+
 def teacher_code(teacher):
     """Code hash of building a teacher, with the family of the model that it is made from."""
     run = CONFIG.teacher_run(teacher)
@@ -121,10 +127,8 @@ def run_code(model):
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
-        *(
-            code(f"{stage}.py")
-            for stage in ("align", "build_teacher", "fit_surrogate", "evaluate")
-        ),
+        *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
+        evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
         code("train.py", *family),
         code("score.py", *family),
@@ -165,7 +169,16 @@ def settings_simulated(wildcards):
 
 
 CURVES = [
-    run_path(run, "curve.pdf") for run in RUNS if CONFIG.model_entry(run.model).trained
+    f"{SPACE}/runs/{name}/curves.pdf"
+    for name in CONFIG.models
+    if CONFIG.model_entry(name).trained
+]
+
+
+PICTURES = [
+    run_path(run, f"{kind}.{picture}.pdf")
+    for run, kind in CONFIG.pictured()
+    for picture in ("space", "retrieved")
 ]
 
 

@@ -28,9 +28,16 @@ def main() -> None:
     ranks = retrieval_ranks(
         np.load(given.similarity, mmap_mode="r"), items, queries.positives, threads=given.threads
     )
-    intervals = bootstrap_intervals(ranks, evaluation.k, evaluation.resamples, evaluation.seed)
+    intervals = bootstrap_intervals(
+        ranks,
+        evaluation.k,
+        evaluation.resamples,
+        evaluation.seed,
+        measures=evaluation.metrics,
+    )
     ranks.save(given.ranks)
-    record = {"metrics": metrics_of(ranks, evaluation.k), "intervals": intervals}
+    metrics = metrics_of(ranks, evaluation.k, evaluation.metrics)
+    record = {"metrics": metrics, "intervals": intervals}
     record |= {"n_items": len(items), "n_captions": len(queries.texts)}
     with written_atomically(given.metrics) as path:
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -25,6 +25,23 @@ def read_frames(path: Path | str) -> NDArray[np.uint8]:
         raise _unreadable(path, error) from error
 
 
+def read_thumbnail(path: Path | str, size: int) -> NDArray[np.uint8]:
+    """The middle frame of a picture, [h, w, 3], no side longer than ``size``; RGB.
+
+    Raises:
+        DataError: no such file, not a picture, or broken.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            image.seek(getattr(image, "n_frames", 1) // 2)
+            frame = Image.fromarray(_on_white(image))
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    frame.thumbnail((size, size))
+    return np.asarray(frame)
+
+
 def count_frames(path: Path | str) -> int:
     """Number of frames, from the header alone where the format has it there.
 

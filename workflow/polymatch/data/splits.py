@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +46,19 @@ class RetrievalSet:
 
     def matches(self) -> np.ndarray:
         """Return every right answer as a row (item row, query row), [P, 2]."""
-        row_of = {item_id: row for row, item_id in enumerate(self.item_ids)}
-        pairs = [(row_of[item], query) for query, p in enumerate(self.positives) for item in p]
-        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        return matched_rows(self.item_ids, self.positives)
 
     def as_pairs(self) -> TrainingSet:
         """The same as pairs, a row for each right answer: what a loss can be computed on."""
         matches = self.matches()
         return TrainingSet(self.items, self.captions[matches[:, 1]], *matches.T)
+
+
+def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) -> np.ndarray:
+    """Every right answer as a row (item row, query row), [P, 2]; ``positives`` by query."""
+    row_of = {item_id: row for row, item_id in enumerate(item_ids)}
+    pairs = [(row_of[item], query) for query, p in enumerate(positives) for item in p]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

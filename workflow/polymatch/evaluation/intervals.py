@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from polymatch.errors import NumericsError
+from polymatch.evaluation.measures import per_query
 from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks
 
 _CHUNK_ELEMENTS = 4_000_000  # of float64: 32 MB
@@ -27,6 +28,7 @@ def bootstrap_intervals(
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
+    measures: Sequence[str] = (),
 ) -> dict[str, tuple[float, float]]:
     """Bound each metric of :func:`polymatch.evaluation.metrics.metrics_of` from below and above.
 
@@ -45,7 +47,7 @@ def bootstrap_intervals(
     """
     check_resampling(resamples, level)
     runs = [ranks] if isinstance(ranks, RetrievalRanks) else list(ranks)
-    draws = [_draws(run, recall_at, resamples, seed) for run in runs]
+    draws = [_draws(run, recall_at, resamples, seed, measures) for run in runs]
     return {
         name: percentile_interval(np.mean([each[name] for each in draws], axis=0), level)
         for name in draws[0]
@@ -108,7 +110,11 @@ def percentile_interval(draws: np.ndarray, level: float) -> tuple[float, float]:
 
 
 def _draws(
-    ranks: RetrievalRanks, recall_at: Sequence[int], resamples: int, seed: int
+    ranks: RetrievalRanks,
+    recall_at: Sequence[int],
+    resamples: int,
+    seed: int,
+    measures: Sequence[str],
 ) -> dict[str, np.ndarray]:
     """Every metric of every resample, [resamples] each."""
     cluster_of = cluster_index(*(ranks.clusters(direction) for direction in DIRECTIONS))
@@ -116,13 +122,14 @@ def _draws(
     widest = max(n_clusters, *(len(index) for index in cluster_of))
     counted = sorted({*recall_at, *RSUM_AT})
     in_rsum = [counted.index(k) for k in RSUM_AT]
-    names = [*(f"r{k}" for k in counted), "meanr", "map"]
-    wanted = {*(f"r{k}" for k in recall_at), "meanr", "map"}
+    names = [*(f"r{k}" for k in counted), "meanr", "map", *measures]
+    wanted = {*(f"r{k}" for k in recall_at), "meanr", "map", *measures}
     ranks_of = {direction: ranks.expected_rank(direction) for direction in DIRECTIONS}
     values_of = {
         direction: np.stack(
             [100.0 * ranks.hits(direction, k) for k in counted]
-            + [ranks_of[direction], 100.0 * ranks.average_precision(direction)],
+            + [ranks_of[direction], 100.0 * ranks.average_precision(direction)]
+            + [per_query(name, ranks.of(direction)) for name in measures],
             axis=1,
         )
         for direction in DIRECTIONS

@@ -4,6 +4,7 @@ Recalls and average precision are percentages (0 to 100), ranks are counted from
 best-ranked positive counts for all of them but average precision. With ties, ``medr`` is the median
 of the queries' expected ranks; it is not rounded, so an even number of queries may give a half.
 R-sum is the sum of R@1, R@5 and R@10 in both directions, whichever recalls are asked for.
+Further metrics come from :mod:`polymatch.evaluation.measures`, by name.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from polymatch.evaluation.counting import Similarity
+from polymatch.evaluation.measures import per_query
 from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks, retrieval_ranks
 
 
@@ -47,8 +49,10 @@ def retrieval_metrics(
     return metrics_of(ranks, recall_at)
 
 
-def metrics_of(ranks: RetrievalRanks, recall_at: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
-    """The same figures from ranks that were already counted."""
+def metrics_of(
+    ranks: RetrievalRanks, recall_at: Sequence[int] = (1, 5, 10), measures: Sequence[str] = ()
+) -> dict[str, float]:
+    """The same figures from ranks that were already counted, and those of ``measures``, by name."""
     metrics = {}
     rsum = 0.0
     for direction in DIRECTIONS:
@@ -60,5 +64,7 @@ def metrics_of(ranks: RetrievalRanks, recall_at: Sequence[int] = (1, 5, 10)) -> 
         metrics[f"{direction}_medr"] = float(np.median(part.expected_rank))
         metrics[f"{direction}_meanr"] = float(np.mean(part.expected_rank))
         metrics[f"{direction}_map"] = 100.0 * float(np.mean(part.average_precision))
+        for name in measures:
+            metrics[f"{direction}_{name}"] = float(np.mean(per_query(name, part)))
         rsum += sum(recall[k] for k in RSUM_AT)
     return metrics | {"rsum": rsum}

@@ -58,6 +58,19 @@ class RetrievalModel(nn.Module, ABC):
         """
         return items
 
+    def vectors(self, items: Any, captions: Any) -> tuple[Tensor, Tensor]:
+        """A vector of each encoded item, [N, D], and caption, [M, D], of one space: to be drawn.
+
+        Raises:
+            ConfigError: the model encodes into something else and does not say what to take.
+        """
+        if isinstance(items, Tensor) and isinstance(captions, Tensor):
+            return items, captions
+        raise ConfigError(
+            f"family {self.settings.family}: what it encodes is no single vector; its space can be "
+            "drawn once its model has `vectors`"
+        )
+
     def samples(self, kind: str | None = None) -> bool:
         """Whether this similarity needs random numbers, drawn or stored, to answer a query."""
         return False

@@ -166,6 +166,9 @@ class Model(RetrievalModel):
             parts.append(log_match_probability(drawn_items, drawn, self.scale, self.shift))
         return torch.cat(parts) if parts else items.mu.new_zeros((0, len(captions.mu)))
 
+    def vectors(self, items: Gaussians, captions: Gaussians) -> tuple[Tensor, Tensor]:
+        return items.mu, captions.mu
+
     def samples(self, kind: str | None = None) -> bool:
         return (kind or self.settings.scored_by[0]) in ("mc", "match")
 

@@ -1,4 +1,4 @@
-"""Figures: training curves, R@1 against latency, analog simulation. Readable in grey."""
+"""Figures: R@1 against latency, analog simulation. Readable in grey."""
 
 from __future__ import annotations
 
@@ -18,23 +18,6 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from polymatch.files import written_atomically
 
 MARKERS = "os^Dv<>Pph*X"
-
-
-def training_curve(history: pd.DataFrame, title: str, path: Path) -> None:
-    """Loss and validation figures over epochs; a line marks the epoch whose weights were kept."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    left.plot(history["epoch"], history["loss"], "k-", marker="o", markersize=3)
-    left.set(xlabel="epoch", ylabel="training loss")
-    for metric, style in (("val_t2v_r1", "k-"), ("val_v2t_r1", "k--")):
-        right.plot(history["epoch"], history[metric], style, label=metric)
-    right.set(xlabel="epoch", ylabel="R@1 on val (%)")
-    kept = history.loc[history["kept"], "epoch"].iloc[0]
-    for axes in (left, right):
-        axes.axvline(kept, color="0.6", linestyle=":", label=f"kept: epoch {kept}")
-        axes.grid(alpha=0.3)
-    right.legend(frameon=False)
-    figure.suptitle(title)
-    save_figure(figure, [path])
 
 
 def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:

@@ -20,6 +20,7 @@ from polymatch.evaluation import (
     holm,
     paired_test,
 )
+from polymatch.evaluation.ranks import DIRECTIONS
 from polymatch.reporting.summary import SIMULATED, run_directory
 from polymatch.settings.config import Config
 from polymatch.settings.stages import EvaluationSettings
@@ -76,8 +77,11 @@ def _row(
         "family": seeds["family"].iloc[0],
         "seeds": len(seeds),
     }
-    intervals = bootstrap_intervals(ranks, resamples=settings.resamples, seed=settings.seed)
-    for metric in METRICS:
+    intervals = bootstrap_intervals(
+        ranks, resamples=settings.resamples, seed=settings.seed, measures=settings.metrics
+    )
+    added = [f"{direction}_{name}" for direction in DIRECTIONS for name in settings.metrics]
+    for metric in (*METRICS, *added):
         row[metric] = seeds[metric].mean()
         row[f"{metric}_sd"] = seeds[metric].std(ddof=1) if len(seeds) > 1 else None
         row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]

@@ -104,8 +104,10 @@ def _validation(folders: list[Path], validated: bool) -> dict[str, float | None]
 
 def _metrics(config: Config, ranks: list[RetrievalRanks]) -> dict[str, float]:
     settings = config.evaluation
-    seeds = [metrics_of(each, settings.k) for each in ranks]
-    bounds = bootstrap_intervals(ranks, settings.k, settings.resamples, settings.seed)
+    seeds = [metrics_of(each, settings.k, settings.metrics) for each in ranks]
+    bounds = bootstrap_intervals(
+        ranks, settings.k, settings.resamples, settings.seed, measures=settings.metrics
+    )
     row = {}
     for metric in seeds[0]:
         row[metric] = float(np.mean([each[metric] for each in seeds]))

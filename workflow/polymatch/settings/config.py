@@ -15,10 +15,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch.errors import ConfigError
+from polymatch.provenance import modules_in
 from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.families import families
 from polymatch.settings.grid import expand_grid
 from polymatch.settings.model import ModelSettings
+from polymatch.settings.pictures import PicturesSettings
 from polymatch.settings.section import NAME, Section, Whole
 from polymatch.settings.stages import (
     AlignmentSettings,
@@ -75,6 +77,9 @@ class Config(Section):
     )
     deployment: DeploymentSettings = Field(
         default_factory=DeploymentSettings, description="analog simulation"
+    )
+    pictures: PicturesSettings = Field(
+        default_factory=PicturesSettings, description="pictures of single runs"
     )
     sweeps: dict[Annotated[str, Field(pattern=NAME)], SweepSettings] = Field(
         default_factory=dict,
@@ -137,6 +142,11 @@ class Config(Section):
         sampled = (name for name in self.models if self.gives_gaussians(name))
         model = self.teacher_comparison.model or next(sampled, None)
         return None if model is None else self.runs_of(model)[0]
+
+    def pictured(self) -> list[tuple[Run, str]]:
+        """The runs that the main job draws, each with the similarity that it is drawn by."""
+        models = self.models if self.pictures.models is None else self.pictures.models
+        return [(self.runs_of(name)[0], self.models[name].scored_by[0]) for name in models]
 
     def gives_gaussians(self, model: str) -> bool:
         """Whether a model's trained Gaussians can be a teacher: it is trained by sampling."""
@@ -224,9 +234,16 @@ def _check_references(config: Config) -> None:
             )
     named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
     named["teacher_comparison.model"] = config.teacher_comparison.model
+    named |= {f"pictures.models.{i}": name for i, name in enumerate(config.pictures.models or [])}
     for where, model in named.items():
         if model is not None and model not in config.models:
             raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")
+    measures = modules_in("evaluation", "measures")
+    for metric in config.evaluation.metrics:
+        if metric not in measures:
+            raise ConfigError(
+                f"evaluation.metrics: unknown metric {metric!r}; {suggest(metric, measures)}"
+            )
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points
     check_teachers(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -159,6 +160,11 @@ class EvaluationSettings(Section):
         default=[1, 5, 10],
         description="recalls R@k, ascending; 1, 5 and 10, whose sum is the R-sum, and any more",
     )
+    metrics: list[str] = Field(
+        default=[],
+        description="further metrics, modules of `polymatch.evaluation.measures`; each adds its "
+        "columns `t2v_NAME` and `v2t_NAME`",
+    )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples over items")
     permutations: int = Field(10_000, ge=100, description="sign flips of a paired test")
     seed: int = Field(0, ge=0, description="seed of everything that is drawn here")
@@ -178,6 +184,16 @@ class EvaluationSettings(Section):
         if k != sorted(set(k)) or not {1, 5, 10} <= set(k):
             raise ValueError("it must ascend and hold 1, 5 and 10, which every table has")
         return k
+
+    @field_validator("metrics")
+    @classmethod
+    def _own_columns(cls, metrics: list[str]) -> list[str]:
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("a metric is named twice")
+        for name in metrics:
+            if re.fullmatch(r"r\d+|medr|meanr|map|.*_(lo|hi|sd)", name):
+                raise ValueError(f"every table has a column called as {name!r} would be")
+        return metrics
 
 
 class BenchmarkSettings(Section):
