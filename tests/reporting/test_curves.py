@@ -75,7 +75,7 @@ def test_a_run_that_was_not_trained_has_figures_of_val_alone():
 
 
 def test_histories_on_disk_give_the_same_bytes_every_time(tmp_path):
-    write_table(history(kept=2, temperature=0.1), tmp_path / "history.csv", "history")
+    write_table(history(kept=2, temperature=0.1, val_r1=5.0), tmp_path / "history.csv", "history")
     read = read_table(tmp_path / "history.csv", "history")
     for name in ("one", "two"):
         paths = [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"]
