@@ -246,8 +246,30 @@ class FeatureStore:
 
     def gather(self, ids: Sequence[str]) -> Array:
         """Features of ``ids``, in their order, repeats allowed: [len(ids), ...]; not ragged."""
+        return self.take(self.index(ids))
+
+    def take(self, rows: NDArray[np.int64], checked: bool = False) -> Array:
+        """Features of these rows, in their order, repeats allowed: [len(rows), ...]; not ragged.
+
+        Only what is read is looked through, so that a large store costs no more than its use;
+        with ``checked`` (the same rows were read before) that is left out.
+
+        Raises:
+            DataError: a feature is NaN or infinite.
+        """
         self._refuse_ragged("gather")
-        return self._take(self.index(ids))
+        return self._take(rows, checked)
+
+    def blocks(self) -> Iterator[tuple[list[str], Array]]:
+        """Ids and features [b, ...] of the whole store, block by block; not for ragged stores.
+
+        Raises:
+            DataError: a feature is NaN or infinite.
+        """
+        self._refuse_ragged("read")
+        for start, block in self._blocks():
+            self._refuse_nonfinite(block, start)
+            yield self.ids[start : start + len(block)], block.astype(np.float32, copy=False)
 
     def read_ragged(
         self, start: int = 0, stop: int | None = None
@@ -263,7 +285,7 @@ class FeatureStore:
         first, lengths = self.offsets[items], np.diff(self.offsets)[items]
         # row numbers first[i], first[i] + 1, ... for each item, without a Python loop
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return self._take(np.repeat(first, lengths) + within), lengths
+        return self._take(np.repeat(first, lengths) + within, checked=False), lengths
 
     def index(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Positions of ``ids`` in the store; a :class:`DataError` names those that it lacks."""
@@ -284,22 +306,31 @@ class FeatureStore:
         Raises:
             DataError: the first of these that is found, with the ids concerned.
         """
-        if dataset is not None and self.attributes.get("dataset") != dataset:
+        if dataset is not None:
+            self.check_dataset(dataset)
+        if ids is not None:
+            self.index(ids)
+        for start, block in self._blocks():
+            self._refuse_nonfinite(block, start)
+
+    def check_dataset(self, dataset: str) -> None:
+        """Refuse a store of another data set with a :class:`DataError`."""
+        if self.attributes.get("dataset") != dataset:
             raise DataError(
                 f"{self.path}: features of data set {self.attributes.get('dataset')!r}, "
                 f"not of {dataset!r}; delete the file and run its stage again"
             )
-        if ids is not None:
-            self.index(ids)
-        for start, block in self._blocks():
-            wrong = ~np.isfinite(block.reshape(len(block), -1)).all(axis=1)
-            if wrong.any():
-                row = start + int(np.argmax(wrong))
-                owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
-                raise DataError(
-                    f"{self.path}: features of {self.ids[owner]!r} (row {row + 1}) hold NaN or "
-                    "infinity; delete the file and run its stage again"
-                )
+
+    def _refuse_nonfinite(self, block: NDArray[Any], start: int) -> None:
+        """Refuse rows ``start`` and following of the store if one of them is not finite."""
+        wrong = ~np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+        if wrong.any():
+            row = start + int(np.argmax(wrong))
+            owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
+            raise DataError(
+                f"{self.path}: features of {self.ids[owner]!r} (row {row + 1}) hold NaN or "
+                "infinity; delete the file and run its stage again"
+            )
 
     @cached_property
     def _position(self) -> dict[str, int]:
@@ -331,7 +362,7 @@ class FeatureStore:
         except OSError as error:
             raise self._broken(error) from error
 
-    def _take(self, rows: NDArray[np.int64]) -> Array:
+    def _take(self, rows: NDArray[np.int64], checked: bool) -> Array:
         """Rows in any order: near ones are read together in one block and picked in memory."""
         taken = np.empty((len(rows), *self.shape), dtype=np.float32)
         order = np.argsort(rows, kind="stable")
@@ -341,8 +372,18 @@ class FeatureStore:
             step = max(1, _BLOCK_BYTES // (row_bytes * _NEAR_ROWS))
             for part in (run[i : i + step] for i in range(0, len(run), step)):
                 low, high = int(rows[part[0]]), int(rows[part[-1]]) + 1
-                taken[part] = self._read("features", low, high)[rows[part] - low]
+                picked = self._read("features", low, high)
+                if (np.diff(rows[part]) != 1).any():
+                    picked = picked[rows[part] - low]
+                if not checked:
+                    self._refuse_picked(picked, rows[part])
+                taken[part] = picked
         return taken
+
+    def _refuse_picked(self, picked: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        wrong = ~np.isfinite(picked.reshape(len(picked), -1)).all(axis=1)
+        if wrong.any():
+            self._refuse_nonfinite(picked[wrong][:1], int(rows[wrong][0]))
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
         rows = len(self._file["features"])
