@@ -2,10 +2,10 @@
 
 Writes two stores of random features (566,747 captions x 4,096 and 113,287 items x 1,152: 9.8 GB)
 into a folder of its own under --folder, trains a linear head on each side with a sigmoid loss for
-one epoch from each loader in turn, and deletes them. Peak memory is of a process of its own that
-only streams; the page cache, which the kernel takes back when it needs it, is not part of it.
+one epoch from each loader, turn by turn, and deletes them. Peak memory is of a process of its own
+that only streams, without the page cache, which the kernel takes back when it needs it.
 
-    python benchmarks/loader.py --folder /somewhere/with/10GB [--threads 2] [--rounds 2]
+    python benchmarks/loader.py --folder /somewhere/with/10GB [--threads 2] [--rounds 1]
 
 With a model of the library in place of the head, e.g. a `projection` entry of a config:
 
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import library  # noqa: F401  (makes the library importable)
@@ -42,6 +43,7 @@ from polymatch.training.streamed import make_batches
 
 CPU = torch.device("cpu")
 GB = 1e9
+TURNS = 6
 
 
 def main() -> None:
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--memory-mb", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--config", type=Path, help="a config whose --model is trained")
     parser.add_argument("--model", help="an entry of it")
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
@@ -126,18 +128,26 @@ def head(given: argparse.Namespace) -> tuple[list[nn.Parameter], Callable]:
     return [*model.parameters(), *loss.parameters()], lambda batch: loss(model, batch)["loss"]
 
 
-def epoch(given: argparse.Namespace, data: TrainingSet | StoredTrainingSet) -> float:
-    """Seconds of one epoch, from the first batch asked for to the last step."""
-    parameters, loss_of = head(given)
-    optimiser = torch.optim.AdamW(parameters, lr=1e-4)
-    batches = make_batches(data, given.batch, CPU)
-    start = time.perf_counter()
-    for batch in batches.epoch(torch.Generator().manual_seed(0)):
-        loss = loss_of(batch)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-    return time.perf_counter() - start
+class Training:
+    """One epoch of a head from one loader, in as many turns as one likes."""
+
+    def __init__(self, given: argparse.Namespace, data: TrainingSet | StoredTrainingSet) -> None:
+        self.parameters, self.loss_of = head(given)
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=1e-4)
+        batches = make_batches(data, given.batch, CPU)
+        self.batches, self.length = batches.epoch(torch.Generator().manual_seed(0)), len(batches)
+        self.seconds = self.cpu_seconds = 0.0
+
+    def turn(self, count: int) -> None:
+        """Train on the next ``count`` batches, and time it."""
+        start, cpu_start = time.perf_counter(), time.process_time()
+        for batch in islice(self.batches, count):
+            loss = self.loss_of(batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+        self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu_start
 
 
 def compare(given: argparse.Namespace, folder: Path) -> None:
@@ -146,28 +156,40 @@ def compare(given: argparse.Namespace, folder: Path) -> None:
     print(
         f"{given.captions} captions x {given.widths[1]}, {given.items} items x {given.widths[0]}: "
         f"{size:.1f} GB; batches of {given.batch}, {given.threads} threads, "
-        f"{given.rounds} alternating rounds, load {os.getloadavg()[0]:.1f}",
+        f"median of {given.rounds} epochs in {TURNS} alternating turns",
         flush=True,
     )
     # Before the data is in memory: the kernel credits a child with what its parent holds.
     base, peak = streamed_in_subprocess(folder)
-    held = stored.load()
-    forms = {"streamed": stored, "in memory": held}
-    seconds: dict[str, list[float]] = {name: [] for name in forms}
-    for number in range(given.rounds):
-        # Which comes first alternates too, so that a load which grows hits both.
-        for name in list(forms)[:: 1 if number % 2 == 0 else -1]:
-            seconds[name].append(epoch(given, forms[name]))
-            print(
-                f"{name:10} {seconds[name][-1]:7.1f} s  load {os.getloadavg()[0]:.1f}", flush=True
-            )
-    median = {name: statistics.median(times) for name, times in seconds.items()}
-    for name, time_of in median.items():
-        print(f"{name:10} {time_of:7.1f} s an epoch, {size / time_of:.2f} GB/s")
+    forms = {"streamed": stored, "in memory": stored.load()}
+    epochs: list[dict[str, Training]] = []
+    for _ in range(given.rounds):
+        print(f"load {os.getloadavg()[0]:.1f}", flush=True)
+        epochs.append(alternate(given, forms))
+    median = {name: statistics.median(epoch[name].seconds for epoch in epochs) for name in forms}
+    for name, seconds in median.items():
+        cpu = statistics.median(epoch[name].cpu_seconds for epoch in epochs)
+        print(f"{name:10} {seconds:7.1f} s an epoch, {size / seconds:.2f} GB/s, {cpu:.1f} CPU s")
     print(f"ratio      {median['streamed'] / median['in memory']:7.2f}")
     print(
         f"peak memory of a process that streams: {peak:.0f} MB, {peak - base:.0f} beyond libraries"
     )
+
+
+def alternate(
+    given: argparse.Namespace, forms: dict[str, TrainingSet | StoredTrainingSet]
+) -> dict[str, Training]:
+    """An epoch of each form, a turn after the other, so that another load hits both alike.
+
+    While the in-memory form has its turn, the streamed one reads at most a pool ahead: a small part
+    of a turn.
+    """
+    trainings = {name: Training(given, data) for name, data in forms.items()}
+    length = max(training.length for training in trainings.values())
+    for turn in range(TURNS):
+        for name in list(trainings)[:: 1 if turn % 2 == 0 else -1]:
+            trainings[name].turn(-(-length // TURNS))
+    return trainings
 
 
 def streamed_in_subprocess(folder: Path) -> tuple[float, float]:
@@ -180,7 +202,8 @@ def streamed_in_subprocess(folder: Path) -> tuple[float, float]:
 def streamed_peak(given: argparse.Namespace, folder: Path) -> tuple[float, float]:
     """Peak resident MB before anything is read, and after a streamed epoch."""
     before = resident_peak()
-    epoch(given, stored_set(given, folder))
+    training = Training(given, stored_set(given, folder))
+    training.turn(training.length)
     return before, resident_peak()
 
 
