@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from polymatch.errors import DataError
 
 _BLOCK_BYTES = 1 << 26
+_BLOCKS_MAPPED = 4
 _MOST_BYTES = 1 << 29
 
 
@@ -37,7 +38,10 @@ class Rows:
         """First row and rows [b, D] as float32, block by block."""
         step = max(1, _BLOCK_BYTES // (8 * self.width))
         for start in range(0, len(self), step):
-            part = self.array[start : start + step]
+            if start % (_BLOCKS_MAPPED * step) == 0:
+                # Pages of a map count as the process's until it is closed: a new one gives them up.
+                array = _opened(self.path)
+            part = array[start : start + step]
             if not isinstance(part, np.ndarray):
                 part = part.detach().float().numpy()
             with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and reported
@@ -50,13 +54,17 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataError: it is no such array, or not a whole one.
     """
-    array = _mapped(path) if path.suffix == ".npy" else _tensor(path)
+    array = _opened(path)
     shape = tuple(array.shape)
     if len(shape) != 2:
         raise DataError(f"{path}: shape {shape}; embeddings are [rows, width], two-dimensional")
     if 0 in shape:
         raise DataError(f"{path}: shape {shape} holds nothing; make the embeddings again")
     return Rows(path, array)
+
+
+def _opened(path: Path) -> Any:
+    return _mapped(path) if path.suffix == ".npy" else _tensor(path)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
