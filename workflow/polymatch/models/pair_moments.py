@@ -22,7 +22,7 @@ from polymatch.data.training_set import StoredTrainingSet, TrainingSet
 
 Array = NDArray[np.float64]
 
-_BLOCK_BYTES = 1 << 27
+_BLOCK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def pair_moments(
     """Moments of ``train`` for each of ``roots``, in one pass over its features.
 
     Args:
-        block_rows: captions that are read at a time; by default what 128 MB hold as float64.
+        block_rows: captions that are read at a time; by default what 64 MB hold as float64.
     """
     item_width, caption_width = train.widths
     step = block_rows or max(1, _BLOCK_BYTES // (8 * (item_width + caption_width)))
@@ -125,8 +125,9 @@ class _Sums:
         return self.shift if self._origin is None else self._origin + self.shift
 
     def covariance(self) -> Array:
-        """Both halves of the covariance."""
-        covariance = self._products / self.count
+        """Both halves of the covariance, in place of the products: nothing can be added after."""
+        covariance, shift = self._products, self.shift
         for row in range(len(covariance)):
+            covariance[row, row:] = covariance[row, row:] / self.count - shift[row] * shift[row:]
             covariance[row + 1 :, row] = covariance[row, row + 1 :]
-        return covariance - np.outer(self.shift, self.shift)
+        return covariance
