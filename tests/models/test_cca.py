@@ -5,6 +5,7 @@ from sklearn.cross_decomposition import CCA
 from polymatch.data.splits import RetrievalSet, TrainingSet
 from polymatch.errors import NumericsError
 from polymatch.models.cca import CanonicalBases, choose_alignment
+from polymatch.models.pair_moments import pair_moments
 from polymatch.settings.stages import AlignmentSettings
 
 
@@ -24,13 +25,17 @@ def sets(n=400, shared=3, seed=0):
     return train, RetrievalSet(ids, u, ids, v, [(i,) for i in ids])
 
 
+def bases_of(train, shrinkage):
+    return CanonicalBases.fit(*pair_moments(train, [1.0]), shrinkage)
+
+
 def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def test_correlations_without_ridge_are_those_of_scikit_learn():
     train, _ = sets()
-    bases = CanonicalBases.fit(train, 1e-9)
+    bases = bases_of(train, 1e-9)
     oracle = CCA(n_components=3, scale=False, max_iter=5000, tol=1e-12)
     x, y = oracle.fit_transform(unit(train.items), unit(train.captions))
     expected = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(3)]
@@ -43,7 +48,7 @@ def test_an_item_with_several_captions_counts_once_for_each():
     shared = TrainingSet(train.items[:25], train.captions, pairs, np.arange(50))
     plain = TrainingSet(train.items[:25][pairs], train.captions, np.arange(50), np.arange(50))
     np.testing.assert_allclose(
-        CanonicalBases.fit(shared, 0.1).correlations, CanonicalBases.fit(plain, 0.1).correlations
+        bases_of(shared, 0.1).correlations, bases_of(plain, 0.1).correlations
     )
 
 

@@ -49,7 +49,7 @@ def test_only_every_so_many_epochs_and_first_before_the_first(data):
     model = head()
     seen = [model.surrogate]
     for epoch in range(1, 5):
-        model.before_epoch(epoch, *data)
+        model.before_epoch(epoch, lambda: data)
         seen.append(model.surrogate)
     assert [a is not b for a, b in pairwise(seen)] == [True, False, True, False]
     assert seen[-1].teacher["source"] == "the head itself, before epoch 3"
@@ -59,7 +59,7 @@ def test_only_every_so_many_epochs_and_first_before_the_first(data):
 def test_a_refit_knows_the_head_s_own_pairs_better_than_the_teacher_did(data):
     model = head(refresh={"every": 1, "n_pairs": 4000, "estimator": "exact", "margin": 0.2})
     before = model.surrogate
-    model.before_epoch(1, *data)
+    model.before_epoch(1, lambda: data)
     model.eval()
     with torch.no_grad():
         items, captions = model.items(data[0]), model.captions(data[1])
@@ -75,7 +75,7 @@ def test_a_refit_knows_the_head_s_own_pairs_better_than_the_teacher_did(data):
 def test_the_margin_covers_what_training_changes_next(data):
     for margin, covered in ((0.0, False), (1.0, True)):
         model = head(refresh={"every": 1, "n_pairs": 4000, "margin": margin})
-        model.before_epoch(1, *data)
+        model.before_epoch(1, lambda: data)
         model.eval()
         with torch.no_grad():
             items, captions = model.items(data[0]), model.captions(data[1])
@@ -90,7 +90,7 @@ def test_a_refit_is_reproducible_and_leaves_weights_alone(data):
     weights = copy.deepcopy(one.state_dict())
     for model in (one, two):
         torch.manual_seed(5)
-        model.before_epoch(1, *data)
+        model.before_epoch(1, lambda: data)
     np.testing.assert_array_equal(one.surrogate.coefficients, two.surrogate.coefficients)
     for name, value in one.state_dict().items():
         assert torch.equal(value, weights[name])

@@ -17,6 +17,7 @@ from polymatch.data import FeatureStore, build_manifest, check_table, load_schem
 from polymatch.errors import ConfigError, DataError
 from polymatch.settings.stages import DataSettings
 from polymatch.sources import brings_features, embeddings, given_source, read_source
+from polymatch.sources.given_arrays import lowest
 
 WIDTH = 5
 SIZES = {"train": 20, "val": 4, "test": 6}
@@ -132,10 +133,10 @@ def test_several_texts_a_video_by_their_ids(root):
 @given(share=st.floats(0.01, 0.94), order=st.permutations(range(20)))
 def test_the_cut_of_val_is_a_share_and_does_not_depend_on_order(share, order):
     ids = [f"video{i}" for i in range(20)]
-    cut = embeddings._lowest(ids, share)
+    cut = lowest(ids, share)
     assert len(cut) == max(1, round(share * 20))
-    assert embeddings._lowest([ids[i] for i in order], share) == cut
-    assert embeddings._lowest(ids, min(0.99, share * 1.5)) >= cut
+    assert lowest([ids[i] for i in order], share) == cut
+    assert lowest(ids, min(0.99, share * 1.5)) >= cut
 
 
 def test_without_a_folder_val_is_cut_off_train(root):

@@ -17,7 +17,7 @@ rule align:
         environment("torch")
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=2500,
         runtime=60,
     params:
         script=script("align.py"),

@@ -17,7 +17,7 @@ rule score:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2500,
         runtime=60,
     params:
         script=script("score.py"),

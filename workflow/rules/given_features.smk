@@ -16,7 +16,7 @@ rule import_features:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=2500,
         runtime=60,
     params:
         script=script("import_features.py"),

@@ -3,8 +3,8 @@
 
 rule plot_space:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
         similarity=f"{RUN}/{{kind}}.npy",
@@ -44,7 +44,7 @@ rule plot_space:
 rule plot_retrieved:
     input:
         **TABLES,
-        embedded_items=EMBEDDINGS["embedded_items"],
+        embedded_items=lambda wildcards: stores(wildcards)["embedded_items"],
         similarity=f"{RUN}/{{kind}}.npy",
         ranks=f"{RUN}/{{kind}}.ranks.parquet",
     output:

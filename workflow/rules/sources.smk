@@ -15,7 +15,8 @@ rule prepare:
         environment("torch" if CONFIG.encoder.given else "data")
     threads: 1
     resources:
-        mem_mb=1000,
+        # The words and ids of 600,000 pre-encoded captions, and torch to open their embeddings.
+        mem_mb=2500 if CONFIG.encoder.given else 1000,
         runtime=30,
     params:
         script=script("prepare.py"),

@@ -21,7 +21,7 @@ rule train:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=lambda wildcards: 1000 + entry(wildcards).held_mb,
+        mem_mb=lambda wildcards: 1500 + entry(wildcards).held_mb,
         runtime=240,
     params:
         script=script("train.py"),

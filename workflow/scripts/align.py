@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from arguments import add_tables, parser, section
-from polymatch.data.features import FeatureStore, write_features
+from polymatch.data.features import FeatureStore, FeatureWriter
 from polymatch.data.splits import SplitReader
 from polymatch.data.tables import write_table
 from polymatch.errors import one_line_errors
@@ -29,7 +29,7 @@ def main() -> None:
         data, given.manifest, given.captions, given.pooled, given.caption_features
     )
     alignment, candidates = choose_alignment(
-        splits.training_set("train", data.train_captions),
+        splits.stored_training_set("train", data.train_captions),
         splits.retrieval_set("val", data.test_captions),
         given.alignment,
     )
@@ -41,7 +41,9 @@ def main() -> None:
         store = FeatureStore(source)
         preprocessing = f"{given.alignment.method}; {store.attributes['preprocessing']}"
         attributes = {**store.attributes, "preprocessing": preprocessing, "command": "align"}
-        write_features(target, store.ids, embed(store.read()), attributes=attributes)
+        with FeatureWriter(target, alignment.width, attributes) as writer:
+            for ids, block in store.blocks():
+                writer.append(ids, embed(block))
     write_table(candidates, given.candidates, "candidates")
 
 

@@ -43,9 +43,9 @@ def main() -> None:
     given = args.parse_args()
     torch.set_num_threads(given.threads)
     data, splits = given.data, reader(given)
-    train_set = splits.training_set("train", data.train_captions)
+    train_set = splits.stored_training_set("train", data.train_captions).within(given.model.held_mb)
     torch.manual_seed(given.seed)
-    model = first_model(given.model, train_set.items.shape[-1], train_set.captions.shape[-1])
+    model = first_model(given.model, *train_set.widths)
     if given.surrogate:
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
     history = train(

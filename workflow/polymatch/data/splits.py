@@ -1,4 +1,4 @@
-"""A split as arrays: what a head is trained on, and what it is scored on."""
+"""A split as features: what a head is trained on, and what it is scored on."""
 
 from __future__ import annotations
 
@@ -8,27 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
 from polymatch.data.features import FeatureStore
 from polymatch.data.tables import read_table
+from polymatch.data.training_set import StoredTrainingSet, TrainingSet
 from polymatch.errors import DataError
 from polymatch.settings.stages import DataSettings
 
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """Items, captions and which caption row is about which item.
-
-    ``items`` [N, D] and ``captions`` [M, D'] are features; ``pairs`` [M] gives each caption's item
-    row. ``texts`` [M] numbers the distinct texts: captions of one text, and of one item, are
-    positives of each other's items.
-    """
-
-    items: np.ndarray
-    captions: np.ndarray
-    pairs: np.ndarray
-    texts: np.ndarray
+__all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +39,11 @@ class RetrievalSet:
 
     def as_pairs(self) -> TrainingSet:
         """The same as pairs, a row for each right answer: what a loss can be computed on."""
-        matches = self.matches()
-        return TrainingSet(self.items, self.captions[matches[:, 1]], *matches.T)
+        items, queries = self.matches().T
+        # Where each query names one item its features are these already; they may be large.
+        as_they_are = np.array_equal(queries, np.arange(len(self.captions)))
+        captions = self.captions if as_they_are else self.captions[queries]
+        return TrainingSet(self.items, captions, items, queries)
 
 
 def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) -> np.ndarray:
@@ -97,15 +89,17 @@ class SplitReader:
 
     def training_set(self, split: str, kinds: list[str]) -> TrainingSet:
         """The items of ``split`` with their captions of these kinds, one row a caption."""
+        return self.stored_training_set(split, kinds).load()
+
+    def stored_training_set(self, split: str, kinds: list[str]) -> StoredTrainingSet:
+        """The same without its features, which are read when they are asked for."""
         items, captions = self._rows(split, kinds)
         row_of = {item: row for row, item in enumerate(items)}
         texts, _ = pd.factorize(captions["text"].map(normal_text))
-        return TrainingSet(
-            self._features(self.item_store, items),
-            self._features(self.caption_store, list(captions["caption_id"])),
-            np.array([row_of[item] for item in captions["item_id"]]),
-            texts,
-        )
+        item_store, item_rows = self._stored(self.item_store, items)
+        caption_store, caption_rows = self._stored(self.caption_store, list(captions["caption_id"]))
+        pairs = np.array([row_of[item] for item in captions["item_id"]])
+        return StoredTrainingSet(item_store, caption_store, item_rows, caption_rows, pairs, texts)
 
     def retrieval_set(self, split: str, kinds: list[str]) -> RetrievalSet:
         """The items of ``split`` as a gallery and the distinct texts about them as queries."""
@@ -140,6 +134,11 @@ class SplitReader:
         return items, captions
 
     def _features(self, path: Path, ids: list[str]) -> np.ndarray:
+        store, rows = self._stored(path, ids)
+        return store.take(rows)
+
+    def _stored(self, path: Path, ids: list[str]) -> tuple[FeatureStore, NDArray[np.int64]]:
+        """A store of this data set and the rows of ``ids`` in it."""
         store = FeatureStore(path)
-        store.check(dataset=self.dataset, ids=ids)
-        return store.gather(ids)
+        store.check_dataset(self.dataset)
+        return store, store.index(ids)

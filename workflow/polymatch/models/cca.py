@@ -10,12 +10,14 @@ closer to a normal distribution (Perronnin et al., "Improving the Fisher kernel"
 width and that power are chosen on the validation split by R-sum.
 
 Linear algebra is in float64: the covariance of 1280 features from 1,000 items has no full rank.
+Features of any number are taken in blocks (:mod:`.pair_moments`); val's are in memory.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +25,15 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular, svd
 from tqdm import tqdm
 
-from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.data.splits import RetrievalSet, StoredTrainingSet, TrainingSet
 from polymatch.errors import NumericsError
 from polymatch.evaluation import retrieval_metrics
+from polymatch.models.pair_moments import PairMoments, pair_moments, unit_rows
 from polymatch.settings.stages import AlignmentSettings
 
 Array = NDArray[np.float64]
+
+_BLOCK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,22 @@ class Alignment:
     caption_weights: Array
     root: float = 1.0
 
-    def items(self, features: Array) -> Array:
-        """Embeddings [N, width] of unit length for item features [N, D]."""
-        return _unit((_unit(features, self.root) - self.item_mean) @ self.item_weights)
+    @property
+    def width(self) -> int:
+        """Width of the space."""
+        return self.item_weights.shape[1]
 
-    def captions(self, features: Array) -> Array:
+    def items(self, features: NDArray[Any]) -> Array:
+        """Embeddings [N, width] of unit length for item features [N, D]."""
+        return _mapped(features, self.root, self.item_mean, self.item_weights)
+
+    def captions(self, features: NDArray[Any]) -> Array:
         """Embeddings [M, width] of unit length for caption features [M, D']."""
-        return _unit((_unit(features) - self.caption_mean) @ self.caption_weights)
+        return _mapped(features, 1.0, self.caption_mean, self.caption_weights)
 
 
 def choose_alignment(
-    train: TrainingSet, val: RetrievalSet, settings: AlignmentSettings
+    train: TrainingSet | StoredTrainingSet, val: RetrievalSet, settings: AlignmentSettings
 ) -> tuple[Alignment, pd.DataFrame]:
     """Fit on ``train`` for every root, shrinkage and width; return the best on ``val``.
 
@@ -67,17 +77,17 @@ def choose_alignment(
         NumericsError: a width is larger than the space; or the identity, of unequal widths.
     """
     if settings.method == "identity":
-        alignment = _identity(train.items.shape[-1], train.captions.shape[-1])
-        row = {"root": 1.0, "shrinkage": 0.0, "width": train.items.shape[-1]}
+        alignment = _identity(*train.widths)
+        row = {"root": 1.0, "shrinkage": 0.0, "width": alignment.width}
         return alignment, pd.DataFrame([row | _figures(alignment, val) | {"chosen": True}])
     rows, best = [], None
-    fits = list(itertools.product(settings.root, settings.shrinkage))
-    for root, shrinkage in tqdm(fits, desc="alignment", mininterval=5):
-        bases = CanonicalBases.fit(train, shrinkage, root)
+    fits = list(itertools.product(pair_moments(train, settings.root), settings.shrinkage))
+    for moments, shrinkage in tqdm(fits, desc="alignment", mininterval=5):
+        bases = CanonicalBases.fit(moments, shrinkage)
         for width in settings.width:
             alignment = bases.alignment(width, settings.power)
             metrics = _figures(alignment, val)
-            rows.append({"root": root, "shrinkage": shrinkage, "width": width} | metrics)
+            rows.append({"root": moments.root, "shrinkage": shrinkage, "width": width} | metrics)
             if best is None or metrics["rsum"] > best[0]:
                 best = metrics["rsum"], len(rows) - 1, alignment
     assert best is not None  # the settings refuse empty lists
@@ -98,23 +108,20 @@ class CanonicalBases:
     root: float
 
     @classmethod
-    def fit(cls, train: TrainingSet, shrinkage: float, root: float = 1.0) -> CanonicalBases:
-        """Fit to the pairs of a training set (an item counts once for each caption)."""
-        x, y = _unit(train.items, root)[train.pairs], _unit(train.captions)
-        x_mean, y_mean = x.mean(0), y.mean(0)
-        x, y = x - x_mean, y - y_mean
-        x_factor, y_factor = _factor(x, shrinkage), _factor(y, shrinkage)
-        cross = x.T @ y / len(x)
-        whitened = solve_triangular(x_factor, cross, lower=True)
+    def fit(cls, moments: PairMoments, shrinkage: float) -> CanonicalBases:
+        """Fit to the moments of a training set's pairs."""
+        x_factor = _factor(moments.items, shrinkage)
+        y_factor = _factor(moments.captions, shrinkage)
+        whitened = solve_triangular(x_factor, moments.cross, lower=True)
         whitened = solve_triangular(y_factor, whitened.T, lower=True).T
         u, correlations, vt = svd(whitened, full_matrices=False)
         return cls(
-            x_mean,
-            y_mean,
+            moments.item_mean,
+            moments.caption_mean,
             solve_triangular(x_factor, u, lower=True, trans="T"),
             solve_triangular(y_factor, vt.T, lower=True, trans="T"),
             correlations,
-            root,
+            moments.root,
         )
 
     def alignment(self, width: int, power: float) -> Alignment:
@@ -146,24 +153,28 @@ def _identity(item_width: int, caption_width: int) -> Alignment:
 
 
 def _figures(alignment: Alignment, val: RetrievalSet) -> dict[str, float]:
-    similarity = alignment.items(val.items) @ alignment.captions(val.captions).T
+    items, captions = alignment.items(val.items), alignment.captions(val.captions)
+    # One matrix of every item with every query: in float64 a gigabyte for 5,000 and 25,000.
+    similarity = items.astype(np.float32) @ captions.astype(np.float32).T
     return retrieval_metrics(similarity, val.item_ids, val.positives)
 
 
-def _factor(x: Array, shrinkage: float) -> Array:
-    """Lower Cholesky factor of the shrunk covariance of centred rows."""
-    covariance = x.T @ x / len(x)
-    ridge = shrinkage * np.trace(covariance) / len(covariance)
+def _mapped(features: NDArray[Any], root: float, mean: Array, weights: Array) -> Array:
+    embeddings = np.empty((len(features), weights.shape[1]))
+    step = max(1, _BLOCK_BYTES // (8 * len(weights)))
+    for start in range(0, len(features), step):
+        rows = unit_rows(features[start : start + step], root) - mean
+        embeddings[start : start + step] = unit_rows(rows @ weights)
+    return embeddings
+
+
+def _factor(covariance: Array, shrinkage: float) -> Array:
+    """Lower Cholesky factor of a covariance with a ridge."""
+    shrunk = covariance.copy(order="F")
+    np.fill_diagonal(shrunk, shrunk.diagonal() + shrinkage * np.trace(shrunk) / len(shrunk))
     try:
-        return cholesky(covariance + ridge * np.eye(len(covariance)), lower=True)
+        return cholesky(shrunk, lower=True, overwrite_a=True)
     except np.linalg.LinAlgError as error:
         raise NumericsError(
             f"alignment.shrinkage: the covariance is singular at {shrinkage}; use a larger one"
         ) from error
-
-
-def _unit(x: Array, root: float = 1.0) -> Array:
-    x = np.asarray(x, dtype=np.float64)
-    if root != 1.0:
-        x = np.sign(x) * np.abs(x) ** root
-    return x / np.linalg.norm(x, axis=-1, keepdims=True).clip(1e-12)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,11 @@ class RetrievalModel(nn.Module, ABC):
     def attach(self, attachments: dict[str, Any]) -> None:
         """Take back what ``attachments`` gave."""
 
-    def before_epoch(self, epoch: int, items: Tensor, captions: Tensor, pairs: Tensor) -> None:
+    def before_epoch(self, epoch: int, sample: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> None:
         """Prepare for epoch ``epoch`` (from 1) of training, before its first batch.
 
-        ``items`` [N, D] and ``captions`` [M, D'] are the training set's embeddings, ``pairs`` [M]
-        each caption's item.
+        ``sample`` gives items [N, D], captions [M, D'] and each caption's item [M] of the training
+        set: all of it, or a part where it is streamed from disk.
         """
 
     def diagnostics(self, items: Any, captions: Any) -> dict[str, float]:

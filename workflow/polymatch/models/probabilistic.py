@@ -23,6 +23,7 @@ Similarities, each named in its row of the tables:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,10 +182,11 @@ class Model(RetrievalModel):
             surrogate.check_width(self.widths[0])
             self.surrogate = surrogate
 
-    def before_epoch(self, epoch: int, items: Tensor, captions: Tensor, pairs: Tensor) -> None:
+    def before_epoch(self, epoch: int, sample: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> None:
         refresh = self.settings.refresh
         if refresh is None or (epoch - 1) % refresh.every:
             return
+        items, captions, pairs = sample()
         # Half the pairs as they are scored, half as dropout makes them in training.
         sides = []
         for training in (False, True):

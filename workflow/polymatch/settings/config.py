@@ -215,11 +215,12 @@ def _named_by_template(models: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_references(config: Config) -> None:
-    if config.data.folders is not None and not config.encoder.given:
-        raise ConfigError(
-            "encoder.given: false does not go with `data.folders`, whose embeddings are features "
-            "already; set it to true"
-        )
+    for key in ("folders", "pairs"):
+        if getattr(config.data, key) is not None and not config.encoder.given:
+            raise ConfigError(
+                f"encoder.given: false does not go with `data.{key}`, whose embeddings are "
+                "features already; set it to true"
+            )
     if config.baseline not in config.models:
         raise ConfigError(
             f"baseline: unknown model {config.baseline!r}; "

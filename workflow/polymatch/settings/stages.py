@@ -20,6 +20,35 @@ class FolderSettings(Section):
     test: str = Field(min_length=1, description="folder of test; another one than that of train")
 
 
+class PairSettings(Section):
+    """Pre-encoded pairs, a row each, in files called by names (source `encoded_pairs`)."""
+
+    train: str = Field(
+        "train2017",
+        min_length=1,
+        description="name of train's files: `NAME_image_embeddings.pt`, `NAME_text_embeddings.pt` "
+        "and `NAME_metadata.json`",
+    )
+    val: str | None = Field(
+        None,
+        min_length=1,
+        description="name of val's files; without it `data.val_share` of train's images is val",
+    )
+    test: str | None = Field(
+        None,
+        min_length=1,
+        description="name of test's files; without it `test_share` of train's images is test",
+    )
+    test_share: Number = Field(
+        0.2, gt=0, lt=1, description="share of train's images that is test where it has no files"
+    )
+    draw: Literal["hash", "published"] = Field(
+        "hash",
+        description="which images that are: those whose ids hash lowest, or the ones that the "
+        "published code draws",
+    )
+
+
 class DataSettings(Section):
     """Which clips and captions."""
 
@@ -31,12 +60,15 @@ class DataSettings(Section):
     folders: FolderSettings | None = Field(
         None, description="folders of embeddings made elsewhere (source `embeddings`)"
     )
+    pairs: PairSettings | None = Field(
+        None, description="files of pre-encoded pairs (source `encoded_pairs`)"
+    )
     val_share: Number = Field(
         0.1,
         gt=0,
         lt=1,
-        description="share of train's items that is val where `folders` has no val: those whose "
-        "ids hash lowest, always the same",
+        description="share of train's items that is val where `folders` or `pairs` has no val: "
+        "those whose ids hash lowest, always the same",
     )
     train_captions: list[str] = Field(
         default=["name"], min_length=1, description="kinds of caption used for training"
@@ -61,7 +93,8 @@ class EncoderSettings(Section):
     )
     given: bool = Field(
         False,
-        description="features come with the data set (source `embeddings`); nothing is extracted",
+        description="features come with the data set (sources `embeddings`, `encoded_pairs`); "
+        "nothing is extracted",
     )
     batch_size: int = Field(
         32, ge=1, description="frames that are encoded together and held in memory"

@@ -10,18 +10,23 @@ an item whose very embedding lies in another folder counts as a bad item.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from polymatch.data.features import FeatureWriter
-from polymatch.errors import ConfigError, DataError
+from polymatch.errors import ConfigError
 from polymatch.settings.stages import DataSettings
-from polymatch.sources.embedding_folder import EmbeddingFolder, Rows, folder_files, open_folder
+from polymatch.sources.embedding_folder import EmbeddingFolder, folder_files, open_folder
+from polymatch.sources.given_arrays import (
+    Rows,
+    lowest,
+    refuse_other_widths,
+    refuse_shared_ids,
+    row_key,
+)
 from polymatch.sources.info import SourceInfo
 
 INFO = SourceInfo(
@@ -58,14 +63,15 @@ def read(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
         DataError: a file is missing or broken, widths differ between folders, or an id is in two.
     """
     folders = [open_folder(path, split) for split, path in _paths(data).items()]
-    _refuse_other_widths(folders)
-    _refuse_shared_ids(folders)
+    refuse_other_widths(*(folder.items for folder in folders))
+    refuse_other_widths(*(folder.captions for folder in folders))
+    refuse_shared_ids([(folder.items.path.parent, folder.item_ids) for folder in folders])
     seen: dict[bytes, str] | None = {} if any(folder.numbered for folder in folders) else None
     # Test goes first, so that of two equal rows it is train's that counts as bad.
     items = pd.concat([_items(folder, seen) for folder in reversed(folders)][::-1])
     captions = pd.concat([_captions(folder) for folder in folders])
     if "val" not in {folder.split for folder in folders}:
-        items.loc[items["item_id"].isin(_lowest(folders[0].item_ids, data.val_share)), "split"] = (
+        items.loc[items["item_id"].isin(lowest(folders[0].item_ids, data.val_share)), "split"] = (
             "val"
         )
     return items.reset_index(drop=True), captions.reset_index(drop=True)
@@ -118,31 +124,6 @@ def _paths(data: DataSettings) -> dict[str, Path]:
     return paths
 
 
-def _refuse_other_widths(folders: list[EmbeddingFolder]) -> None:
-    first = folders[0]
-    for folder in folders[1:]:
-        for ours, theirs in ((first.items, folder.items), (first.captions, folder.captions)):
-            if ours.width != theirs.width:
-                raise DataError(
-                    f"{theirs.path}: width {theirs.width}, but {ours.path} has {ours.width}; "
-                    "both must come from one encoder"
-                )
-
-
-def _refuse_shared_ids(folders: list[EmbeddingFolder]) -> None:
-    places: dict[str, EmbeddingFolder] = {}
-    for folder in folders:
-        shared = [item_id for item_id in folder.item_ids if item_id in places]
-        if shared:
-            other = places[shared[0]]
-            raise DataError(
-                f"{folder.items.path.parent}: {len(shared)} of its {len(folder.item_ids)} ids are "
-                f"in {other.items.path.parent} too, e.g. {shared[0]!r}; what is tested must not be "
-                "trained on, so take them out of one"
-            )
-        places |= dict.fromkeys(folder.item_ids, folder)
-
-
 def _items(folder: EmbeddingFolder, seen: dict[bytes, str] | None) -> pd.DataFrame:
     count = len(folder.items)
     return pd.DataFrame(
@@ -185,8 +166,8 @@ def _problems(rows: Rows, ids: list[str], seen: dict[bytes, str] | None) -> list
             elif not nonzero[row]:
                 found[start + row] = f"{name} is zero, without a direction; make it again"
             elif seen is not None:
-                own[_key(block[row])] = name
-                if there := seen.get(_key(block[row])):
+                own[row_key(block[row])] = name
+                if there := seen.get(row_key(block[row])):
                     found[start + row] = (
                         f"{name} equals {there}, so what is tested would be trained on; "
                         "take it out of one"
@@ -194,13 +175,3 @@ def _problems(rows: Rows, ids: list[str], seen: dict[bytes, str] | None) -> list
     if seen is not None:
         seen |= own
     return found
-
-
-def _key(row: NDArray[np.float32]) -> bytes:
-    return hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-
-
-def _lowest(ids: list[str], share: float) -> set[str]:
-    """The ``share`` of ``ids``, at least one, whose SHA-256 is lowest."""
-    ordered = sorted(ids, key=lambda one: hashlib.sha256(one.encode()).digest())
-    return set(ordered[: max(1, round(share * len(ids)))])

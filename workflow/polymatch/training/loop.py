@@ -1,8 +1,9 @@
 """The one loop that trains every family.
 
 AdamW with a cosine schedule over epochs (as the published projectors are trained), gradient
-clipping, validation after every epoch, early stopping. Embeddings live on the device; batches are
-gathered. A training that was killed goes on where it last saved its state, to the same result.
+clipping, validation after every epoch, early stopping. Features live on the device and batches are
+gathered, unless there are too many: then they are streamed from disk. A training that was killed
+goes on where it last saved its state, to the same result.
 
 Deviations from the published loops: the kept epoch is chosen on val by R-sum or R@1, not by the
 training loss, captions that name several items count as positives of each, and learnt temperatures
@@ -23,7 +24,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.data.splits import RetrievalSet, StoredTrainingSet, TrainingSet
 from polymatch.device import random_state, restore_random_state
 from polymatch.errors import NumericsError
 from polymatch.evaluation import retrieval_metrics
@@ -32,13 +33,14 @@ from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.batches import Batches
 from polymatch.training.resume import ResumePoint
 from polymatch.training.scoring import encode
+from polymatch.training.streamed import make_batches
 
 Report = Callable[[int, dict[str, Any]], bool]
 
 
 def train(
     model: RetrievalModel,
-    train_set: TrainingSet,
+    train_set: TrainingSet | StoredTrainingSet,
     val_set: RetrievalSet,
     seed: int,
     label: str = "training",
@@ -88,7 +90,7 @@ class _Training:
     def __init__(
         self,
         model: RetrievalModel,
-        train_set: TrainingSet,
+        train_set: TrainingSet | StoredTrainingSet,
         val_set: RetrievalSet,
         settings: TrainingSettings,
         seed: int,
@@ -99,7 +101,7 @@ class _Training:
         self.history = [_row(0, 0.0, {}, figures, 0.0)]
         torch.manual_seed(seed)
         self.order = torch.Generator().manual_seed(seed)
-        self.batches = Batches(train_set, settings.batch_size, model.device)
+        self.batches = make_batches(train_set, settings.batch_size, model.device)
         self.val_batches = Batches(val_set.as_pairs(), settings.batch_size, model.device)
         module = importlib.import_module(model.settings.loss_module)
         self.loss = module.TrainingLoss(model).to(model.device)
@@ -137,7 +139,7 @@ class _Training:
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train and validate once; return the row of the history."""
         lr = float(self.schedule.get_last_lr()[0])
-        self.model.before_epoch(epoch, *self.batches.sample())
+        self.model.before_epoch(epoch, self.batches.sample)
         losses = self._one_epoch(epoch)
         self.schedule.step()
         figures = {"val_loss": self._val_loss()} | _validate(self.model, self.val_set)
