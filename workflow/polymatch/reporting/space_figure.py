@@ -102,6 +102,7 @@ def _explained(axes: Axes, explained: np.ndarray) -> None:
     axes.axhline(90, color="0.5", linestyle="--", linewidth=0.8)
     axes.set(xlabel="number of principal components", ylim=(0, 102))
     axes.set_ylabel("variance explained (%)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
 
 
