@@ -21,12 +21,10 @@ ITEM, CAPTION, OUTPUT, HIDDEN = 12, 8, 10, 16
 HEADS = {
     "mlp": {"hidden_dim": HIDDEN},
     "attention": {"num_heads": 4},
-    "attention of a width": {"type": "attention", "hidden_dim": HIDDEN, "num_heads": 4},
     "cross_modal": {"hidden_dim": HIDDEN, "num_heads": 4},
     "siglip": {},
     "clip": {},
     "align": {"hidden_dim": HIDDEN},
-    "align with layer norm": {"type": "align", "hidden_dim": HIDDEN, "use_bn": False},
     "blip": {"hidden_dim": HIDDEN},
 }
 
