@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from polymatch.errors import ConfigError
@@ -24,3 +26,22 @@ def pick_device(name: str = "auto") -> torch.device:
         there = ", ".join(kind for kind, is_there in available.items() if is_there)
         raise ConfigError(f"device: {name!r} is not available on this machine (it has: {there})")
     return torch.device(name)
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """State of the generators that ``torch.manual_seed`` seeds, on the CPU and on ``device``."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        state[device.type] = _module(device).get_rng_state()
+    return state
+
+
+def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Put back what :func:`random_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if device.type != "cpu":
+        _module(device).set_rng_state(state[device.type])
+
+
+def _module(device: torch.device) -> Any:
+    return torch.cuda if device.type == "cuda" else torch.mps

@@ -53,17 +53,21 @@ def folder_hash(folder: Path | str) -> str:
     """Hash a folder's files: by name and content up to 64 MB in all, above by size and time."""
     root = Path(folder)
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    stats = [path.stat() for path in files]
-    small = sum(stat.st_size for stat in stats) <= CONTENT_LIMIT
-    return _digest(
-        f"{path.relative_to(root)}:"
-        + (
-            hashlib.sha256(path.read_bytes()).hexdigest()
-            if small
-            else f"{stat.st_size}:{stat.st_mtime_ns}"
-        )
-        for path, stat in zip(files, stats, strict=True)
-    )
+    small = sum(path.stat().st_size for path in files) <= CONTENT_LIMIT
+    return _digest(f"{path.relative_to(root)}:{_content(path, small)}" for path in files)
+
+
+def file_hash(file: Path | str) -> str:
+    """Hash a file: by its content up to 64 MB, above by size and time."""
+    path = Path(file)
+    return _content(path, path.stat().st_size <= CONTENT_LIMIT)
+
+
+def _content(path: Path, small: bool) -> str:
+    if small:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -3,8 +3,8 @@
 
 rule measure:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
     output:
@@ -38,8 +38,8 @@ rule measure:
 
 rule deploy:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         weights=runs_simulated,
         settings=settings_simulated,
     output:

@@ -3,8 +3,8 @@
 
 rule score:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
     output:
@@ -34,7 +34,7 @@ rule score:
 rule evaluate:
     input:
         **TABLES,
-        embedded_items=EMBEDDINGS["embedded_items"],
+        embedded_items=lambda wildcards: stores(wildcards)["embedded_items"],
         similarity=f"{RUN}/{{kind}}.npy",
     output:
         metrics=f"{RUN}/{{kind}}.metrics.json",
@@ -63,8 +63,8 @@ rule evaluate:
 
 rule certify:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
     output:

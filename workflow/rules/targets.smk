@@ -20,6 +20,10 @@ EMBEDDINGS = {
     "embedded_items": f"{SPACE}/embeddings/items.h5",
     "embedded_captions": f"{SPACE}/embeddings/captions.h5",
 }
+FEATURES = {
+    "embedded_items": f"{SPACE}/features/pooled.h5",
+    "embedded_captions": f"{SPACE}/features/captions.h5",
+}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -73,15 +77,14 @@ def entry_json(wildcards):
     return entry(wildcards).model_dump_json()
 
 
-def family_modules(settings):
-    """Library modules that are loaded by the name of a model's family."""
-    rooms = ("models", "losses") if settings.trained else ("models",)
-    return [f"polymatch.{room}.{settings.family}" for room in rooms]
-
-
 def family_code(name):
     """Code hash of a script together with the wildcards' family."""
-    return lambda wildcards: code(name, *family_modules(entry(wildcards)))
+    return lambda wildcards: code(name, *entry(wildcards).modules)
+
+
+def stores(wildcards):
+    """What the wildcards' model is given: the aligned embeddings, or the encoders' features."""
+    return FEATURES if entry(wildcards).starts_from == "features" else EMBEDDINGS
 
 
 def source_code(name):
@@ -106,13 +109,13 @@ def teacher_code(teacher):
     run = CONFIG.teacher_run(teacher)
     return code(
         "build_teacher.py",
-        *(family_modules(CONFIG.model_entry(run.model)) if run else []),
+        *(CONFIG.model_entry(run.model).modules if run else []),
     )
 
 
 def run_code(model):
     """Hash of all the code between the raw files and a model's figures."""
-    family = family_modules(CONFIG.model_entry(model))
+    family = CONFIG.model_entry(model).modules
     teacher = CONFIG.surrogate_teacher(model)
     source = CONFIG.teacher_run(teacher) if teacher else None
     return settings_hash(

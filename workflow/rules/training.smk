@@ -1,16 +1,18 @@
-# Embeddings -> a trained head, a run each.
+# Embeddings or features -> a trained head, a run each.
 
 
 rule train:
     input:
+        unpack(stores),
         **TABLES,
-        **EMBEDDINGS,
         surrogate=surrogate_of,
         published=lambda wildcards: entry(wildcards).published_files,
     output:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
         history=f"{RUN}/history.csv",
+        last=f"{RUN}/last/model.safetensors",
+        last_settings=f"{RUN}/last/settings.json",
     log:
         f"{LOG}/train/{{model}}.{{seed}}.log",
     benchmark:
@@ -19,7 +21,7 @@ rule train:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=lambda wildcards: 1000 + entry(wildcards).held_mb,
         runtime=240,
     params:
         script=script("train.py"),
@@ -35,4 +37,5 @@ rule train:
         "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --history {output.history} "
+        "--last $(dirname {output.last}) --code {params.code} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"

@@ -1,5 +1,6 @@
 """Train one run: a model with a seed; a published one is read and validated only."""
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -9,9 +10,23 @@ from polymatch.data.tables import write_table
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
 from polymatch.models import first_model, save_model
+from polymatch.provenance import file_hash, settings_hash
 from polymatch.settings.families import parse_model
 from polymatch.surrogate import PolynomialSurrogate
 from polymatch.training.loop import train
+from polymatch.training.resume import ResumePoint
+
+
+def resume_point(given: argparse.Namespace) -> ResumePoint | None:
+    """Where this training's state is saved: beside its outputs."""
+    if not given.model.trained:
+        return None
+    files = [given.manifest, given.captions, given.items, given.embedded_captions, given.surrogate]
+    made_by = settings_hash(
+        given.model, given.data, given.seed, given.code, [file_hash(f) for f in files if f]
+    )
+    path = given.history.with_name("resume.pt")
+    return ResumePoint(path, made_by, given.model.training.checkpoint_seconds)
 
 
 def main() -> None:
@@ -22,6 +37,8 @@ def main() -> None:
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--surrogate", type=Path)
     args.add_argument("--history", type=Path, required=True, help="CSV; the model goes beside it")
+    args.add_argument("--last", type=Path, help="folder for the last epoch's model too")
+    args.add_argument("--code", default="", help="hash of the code: no other's state is resumed")
     args.add_argument("--device", default="auto")
     given = args.parse_args()
     torch.set_num_threads(given.threads)
@@ -37,6 +54,8 @@ def main() -> None:
         splits.retrieval_set("val", data.test_captions),
         seed=given.seed,
         label=f"{given.name} seed {given.seed}",
+        resume=resume_point(given),
+        last=given.last,
     )
     save_model(model, given.history.parent)
     write_table(history, given.history, "history")

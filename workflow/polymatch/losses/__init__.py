@@ -1,1 +1,1 @@
-"""Losses: a family's module gives ``training_loss(model, items, captions, positives)``."""
+"""Losses: a family's module gives ``TrainingLoss``, a :class:`polymatch.losses.loss.Loss`."""

@@ -17,7 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from polymatch.data.batch import Batch
 from polymatch.losses.contrastive import symmetric_cross_entropy
+from polymatch.losses.loss import Loss
 from polymatch.models.probabilistic import (
     Gaussians,
     Model,
@@ -28,6 +30,14 @@ from polymatch.models.probabilistic import (
 )
 from polymatch.settings.probabilistic import VarianceSettings
 from polymatch.surrogate import distance_moments
+
+
+class TrainingLoss(Loss):
+    """The loss that the model's settings name, on the Gaussians of a batch."""
+
+    def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        return training_loss(model, items, captions, batch.positives)
 
 
 def training_loss(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polymatch.settings.section import Number, Section
 
@@ -20,9 +20,32 @@ class TrainingSettings(Section):
         0.1, ge=0, le=1, description="share of `lr` that the cosine schedule ends at"
     )
     clip_norm: Number = Field(1.0, gt=0, description="largest gradient norm; more is scaled down")
-    select: Literal["best", "last"] = Field(
-        "best", description="keep the epoch with the best validation R-sum, or the last one"
+    select: Literal["val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1", "last"] = Field(
+        "val_rsum",
+        description="keep the epoch that is best on val by this figure (`val_r1`: mean of both "
+        "directions), or the last one",
     )
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a better one; never if not given"
+    )
+    memory_mb: int = Field(
+        1024,
+        ge=1,
+        description="training features up to this size are held in memory; larger ones are read "
+        "from disk as they are needed",
+    )
+    checkpoint_seconds: Number = Field(
+        20.0,
+        ge=0,
+        description="least time between two savings of the state that a killed training resumes "
+        "from; 0 saves after every epoch",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.patience is not None and self.select == "last":
+            raise ValueError("`patience` waits for a better epoch, but `select: last` knows none")
+        return self
 
 
 class ModelSettings(Section):
@@ -43,6 +66,22 @@ class ModelSettings(Section):
     def scored_by(self) -> list[str]:
         """Names of the similarities that give a row each."""
         return ["cosine"]
+
+    @property
+    def starts_from(self) -> Literal["embeddings", "features"]:
+        """What the model is given: the aligned space's embeddings, or the encoders' features."""
+        return "embeddings"
+
+    @property
+    def held_mb(self) -> int:
+        """Memory that the data of a training may take, in MB."""
+        return 0
+
+    @property
+    def modules(self) -> list[str]:
+        """Library modules that this entry loads by name; their code counts for its runs."""
+        rooms = ("models", "losses") if self.trained else ("models",)
+        return [f"polymatch.{room}.{self.family}" for room in rooms]
 
     @property
     def published_files(self) -> list[str]:
@@ -71,3 +110,7 @@ class TrainedSettings(ModelSettings):
     training: TrainingSettings = Field(
         default_factory=TrainingSettings, description="how the head is trained"
     )
+
+    @property
+    def held_mb(self) -> int:
+        return self.training.memory_mb

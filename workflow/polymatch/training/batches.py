@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from polymatch.data.batch import Batch, Matches
 from polymatch.data.splits import TrainingSet
-
-
-class Batch(NamedTuple):
-    """Features of B items and B captions, and ``positives`` [B, B]: items × captions."""
-
-    items: Tensor
-    captions: Tensor
-    positives: Tensor
 
 
 class Batches:
@@ -27,8 +19,7 @@ class Batches:
         self.captions = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
         self.pairs = torch.as_tensor(data.pairs, device=device)
         self.texts = torch.as_tensor(data.texts, device=device)
-        # (text, item) pairs that match, as one number each: a text names one item or several.
-        self.matches = (self.texts * len(self.items) + self.pairs).unique()
+        self.matches = Matches(self.pairs, self.texts)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -43,6 +34,10 @@ class Batches:
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these caption rows; the same item may stand in it more than once."""
-        items = self.pairs[rows]
-        matches = self.texts[rows][None, :] * len(self.items) + items[:, None]
-        return Batch(self.items[items], self.captions[rows], torch.isin(matches, self.matches))
+        items, texts = self.pairs[rows], self.texts[rows]
+        positives = self.matches.between(items, texts)
+        return Batch(self.items[items], self.captions[rows], positives, items, texts, self.matches)
+
+    def sample(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Items [N, D], captions [M, D'] and each caption's item [M]: here, the whole set."""
+        return self.items, self.captions, self.pairs

@@ -1,10 +1,12 @@
 """The one loop that trains every family.
 
 AdamW with a cosine schedule over epochs (as the published projectors are trained), gradient
-clipping, validation after every epoch. Embeddings live on the device; batches are gathered.
+clipping, validation after every epoch, early stopping. Embeddings live on the device; batches are
+gathered. A training that was killed goes on where it last saved its state, to the same result.
 
-Deviation from the published loop: the kept epoch is chosen by validation R-sum, not by training
-loss, and captions that name several items count as positives of each.
+Deviations from the published loops: the kept epoch is chosen on val by R-sum or R@1, not by the
+training loss, captions that name several items count as positives of each, and learnt temperatures
+(parameters without a dimension) do not decay.
 """
 
 from __future__ import annotations
@@ -14,18 +16,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from tqdm import tqdm
 
 from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.device import random_state, restore_random_state
 from polymatch.errors import NumericsError
 from polymatch.evaluation import retrieval_metrics
-from polymatch.models import RetrievalModel
+from polymatch.models import RetrievalModel, save_model
 from polymatch.settings.model import TrainedSettings, TrainingSettings
-from polymatch.training.batches import Batch, Batches
+from polymatch.training.batches import Batches
+from polymatch.training.resume import ResumePoint
 from polymatch.training.scoring import encode
+
+Report = Callable[[int, dict[str, Any]], bool]
 
 
 def train(
@@ -34,68 +42,202 @@ def train(
     val_set: RetrievalSet,
     seed: int,
     label: str = "training",
+    *,
+    report: Report | None = None,
+    resume: ResumePoint | None = None,
+    last: Path | None = None,
 ) -> pd.DataFrame:
     """Train ``model`` in place and return its history, one row an epoch.
 
-    Columns: epoch, lr, the loss and its parts (means over the epoch), ``val_t2v_r1``,
-    ``val_v2t_r1``, ``val_rsum`` and the model's diagnostics on val, seconds (since the start),
-    ``kept`` (true for the epoch whose weights the model has in the end). Row 0 is the untrained
-    model; it is the only one where nothing is to be trained. How to train is in the model's own
-    settings.
+    Columns: epoch, lr, the loss and its parts (means over the epoch), ``val_loss``,
+    ``val_t2v_r1``, ``val_v2t_r1``, ``val_r1`` (their mean), ``val_rsum`` and the model's
+    diagnostics on val, seconds (since the start), ``kept`` (true for the epoch whose weights the
+    model has in the end). Row 0 is the untrained model; it is the only one where nothing is to be
+    trained. How to train is in the model's own settings.
+
+    Args:
+        report: called with every epoch's number and row; training stops there if it says so.
+        resume: where the state is saved, and taken from if it is there; gone in the end.
+        last: folder for a checkpoint of the last epoch's model, whichever is kept.
 
     Raises:
         NumericsError: the gradient is not finite; the message says when.
     """
-    start = time.perf_counter()
-    history = [{"epoch": 0, "lr": 0.0} | _validate(model, val_set) | {"seconds": 0.0}]
-    kept = 0
-    if isinstance(model.settings, TrainedSettings) and model.settings.trained:
-        with _no_denormals():
-            more, kept = _train(
-                model, train_set, val_set, model.settings.training, seed, label, start
-            )
-        history += more
-    frame = pd.DataFrame(history)
-    frame["kept"] = frame["epoch"] == kept
-    return frame
+    settings = model.settings
+    if not (isinstance(settings, TrainedSettings) and settings.trained):
+        if last is not None:
+            save_model(model, last)
+        return pd.DataFrame([_row(0, 0.0, {}, _validate(model, val_set), 0.0) | {"kept": True}])
+    training = _Training(model, train_set, val_set, settings.training, seed)
+    with _no_denormals():
+        training.run(label, report, resume)
+    if last is not None:
+        save_model(model, last)
+    training.take_best()
+    if resume is not None:
+        resume.remove()
+    # The last row has every column, in the order in which a person reads them.
+    history = pd.DataFrame(training.history, columns=list(training.history[-1]))
+    history["kept"] = history["epoch"] == training.kept
+    return history
 
 
-def _train(
-    model: RetrievalModel,
-    train_set: TrainingSet,
-    val_set: RetrievalSet,
-    settings: TrainingSettings,
-    seed: int,
-    label: str,
-    start: float,
-) -> tuple[list[dict[str, float]], int]:
-    torch.manual_seed(seed)
-    order = torch.Generator().manual_seed(seed)
-    batches = Batches(train_set, settings.batch_size, model.device)
-    loss_of = _loss_of(model)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
-    )
-    history: list[dict[str, float]] = []
-    best, kept, weights, attached = -1.0, 0, model.state_dict(), model.attachments()
-    for epoch in tqdm(range(1, settings.epochs + 1), desc=label, mininterval=5, unit="epoch"):
-        lr = float(schedule.get_last_lr()[0])
-        model.before_epoch(epoch, batches.items, batches.captions, batches.pairs)
-        losses = _one_epoch(model, batches, loss_of, optimiser, settings.clip_norm, order, epoch)
-        schedule.step()
+class _Training:
+    """All that changes while a model is trained; ``state`` and ``restore`` are its two ends."""
+
+    def __init__(
+        self,
+        model: RetrievalModel,
+        train_set: TrainingSet,
+        val_set: RetrievalSet,
+        settings: TrainingSettings,
+        seed: int,
+    ) -> None:
+        self.model, self.val_set, self.settings, self.seed = model, val_set, settings, seed
+        self.started = time.perf_counter()
         figures = _validate(model, val_set)
-        seconds = time.perf_counter() - start
-        history.append({"epoch": epoch, "lr": lr, **losses, **figures, "seconds": seconds})
-        if settings.select == "last" or figures["val_rsum"] > best:
-            best, kept = figures["val_rsum"], epoch
-            weights, attached = deepcopy(model.state_dict()), model.attachments()
-    model.load_state_dict(weights)
-    model.attach(attached)
-    model.eval()
-    return history, kept
+        self.history = [_row(0, 0.0, {}, figures, 0.0)]
+        torch.manual_seed(seed)
+        self.order = torch.Generator().manual_seed(seed)
+        self.batches = Batches(train_set, settings.batch_size, model.device)
+        self.val_batches = Batches(val_set.as_pairs(), settings.batch_size, model.device)
+        module = importlib.import_module(f"polymatch.losses.{model.settings.family}")
+        self.loss = module.TrainingLoss(model).to(model.device)
+        self.parameters = [*model.parameters(), *self.loss.parameters()]
+        self.optimiser = _optimiser(self.parameters, settings)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
+        )
+        self.best, self.kept, self.stale = -1.0, 0, 0
+        self.weights, self.attached = deepcopy(model.state_dict()), model.attachments()
+
+    def run(self, label: str, report: Report | None, resume: ResumePoint | None) -> None:
+        """Train until the epochs are done, patience is out, or ``report`` says so."""
+        saved = resume.load() if resume is not None else None
+        if saved is not None:
+            self.restore(saved)
+        epochs, done = self.settings.epochs, len(self.history) - 1
+        for epoch in tqdm(
+            range(done + 1, epochs + 1),
+            desc=label,
+            initial=done,
+            total=epochs,
+            mininterval=5,
+            unit="epoch",
+        ):
+            if self.settings.patience is not None and self.stale >= self.settings.patience:
+                break
+            row = self.epoch(epoch)
+            if report is not None and report(epoch, row):
+                break
+            if resume is not None:
+                resume.save(self.state)
+
+    def epoch(self, epoch: int) -> dict[str, Any]:
+        """Train and validate once; return the row of the history."""
+        lr = float(self.schedule.get_last_lr()[0])
+        self.model.before_epoch(epoch, *self.batches.sample())
+        losses = self._one_epoch(epoch)
+        self.schedule.step()
+        figures = {"val_loss": self._val_loss()} | _validate(self.model, self.val_set)
+        row = _row(epoch, lr, losses, figures, time.perf_counter() - self.started)
+        self.history.append(row)
+        select = self.settings.select
+        if select == "last" or figures[select] > self.best:
+            self.best, self.kept, self.stale = figures.get(select, self.best), epoch, 0
+            self.weights = deepcopy(self.model.state_dict())
+            self.attached = self.model.attachments()
+        else:
+            self.stale += 1
+        return row
+
+    def take_best(self) -> None:
+        """Give the model the weights of the kept epoch."""
+        self.model.load_state_dict(self.weights)
+        self.model.attach(self.attached)
+        self.model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides what the next epoch does."""
+        return {
+            "model": self.model.state_dict(),
+            "attachments": self.model.attachments(),
+            "loss": self.loss.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "order": self.order.get_state(),
+            "random": random_state(self.model.device),
+            "history": self.history,
+            "best": [self.best, self.kept, self.stale],
+            "best_model": self.weights,
+            "best_attachments": self.attached,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` gave."""
+        self.model.load_state_dict(state["model"])
+        self.model.attach(state["attachments"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.order.set_state(state["order"])
+        restore_random_state(state["random"], self.model.device)
+        self.history = state["history"]
+        self.best, self.kept, self.stale = state["best"]
+        self.weights, self.attached = state["best_model"], state["best_attachments"]
+        self.started = time.perf_counter() - self.history[-1]["seconds"]
+
+    def _one_epoch(self, epoch: int) -> dict[str, float]:
+        self.model.train()
+        self.loss.train()
+        totals: dict[str, torch.Tensor] = {}
+        for batch in self.batches.epoch(self.order):
+            parts = self.loss(self.model, batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            parts["loss"].backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
+            if not norm.isfinite():
+                # Clipping by an infinite norm would set every gradient to zero.
+                loss = float(parts["loss"].detach())
+                raise NumericsError(
+                    f"the gradient is not finite in epoch {epoch} (loss {loss:g}); lower "
+                    "`training.lr`, raise `tau`, or take a teacher that covers where the head is"
+                )
+            self.optimiser.step()
+            self.loss.after_step(self.model)
+            for name, part in parts.items():
+                totals[name] = totals.get(name, torch.zeros(())) + part.detach().float()
+        return {name: float(total) / len(self.batches) for name, total in totals.items()}
+
+    def _val_loss(self) -> float:
+        """Mean loss over val, in the same batches and with the same random numbers every time."""
+        self.model.eval()
+        self.loss.eval()
+        before = random_state(self.model.device)
+        torch.manual_seed(self.seed)
+        order = torch.Generator().manual_seed(self.seed)
+        with torch.no_grad():
+            parts = [
+                self.loss(self.model, batch)["loss"] for batch in self.val_batches.epoch(order)
+            ]
+        restore_random_state(before, self.model.device)
+        return float(torch.stack(parts).mean()) if parts else float("nan")
+
+
+def _optimiser(
+    parameters: list[torch.nn.Parameter], settings: TrainingSettings
+) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p for p in parameters if p.ndim], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if not p.ndim], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr)
+
+
+def _row(
+    epoch: int, lr: float, losses: dict[str, float], figures: dict[str, float], seconds: float
+) -> dict[str, Any]:
+    return {"epoch": epoch, "lr": lr, **losses, **figures, "seconds": seconds}
 
 
 @contextmanager
@@ -112,50 +254,12 @@ def _no_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def _loss_of(model: RetrievalModel) -> Callable[[Batch], dict[str, torch.Tensor]]:
-    family = importlib.import_module(f"polymatch.losses.{model.settings.family}")
-
-    def loss_of(batch: Batch) -> dict[str, torch.Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
-        return family.training_loss(model, items, captions, batch.positives)
-
-    return loss_of
-
-
-def _one_epoch(
-    model: RetrievalModel,
-    batches: Batches,
-    loss_of: Callable[[Batch], dict[str, torch.Tensor]],
-    optimiser: torch.optim.Optimizer,
-    clip_norm: float,
-    order: torch.Generator,
-    epoch: int,
-) -> dict[str, float]:
-    model.train()
-    totals: dict[str, torch.Tensor] = {}
-    for batch in batches.epoch(order):
-        parts = loss_of(batch)
-        optimiser.zero_grad(set_to_none=True)
-        parts["loss"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        if not norm.isfinite():
-            # Clipping by an infinite norm would set every gradient to zero: nothing would train.
-            loss = float(parts["loss"].detach())
-            raise NumericsError(
-                f"the gradient is not finite in epoch {epoch} (loss {loss:g}); "
-                "lower `training.lr`, raise `tau`, or take a teacher that covers where the head is"
-            )
-        optimiser.step()
-        for name, part in parts.items():
-            totals[name] = totals.get(name, torch.zeros(())) + part.detach().float()
-    return {name: float(total) / len(batches) for name, total in totals.items()}
-
-
 def _validate(model: RetrievalModel, val_set: RetrievalSet) -> dict[str, float]:
     items, captions = encode(model, val_set)
     with torch.inference_mode():
         similarity = model.similarity(items, captions).cpu().numpy()
         diagnostics = model.diagnostics(items, captions)
     metrics = retrieval_metrics(similarity, val_set.item_ids, val_set.positives)
-    figures = {name: metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")} | diagnostics
-    return {f"val_{name}": value for name, value in figures.items()}
+    figures = {name: metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")}
+    figures["r1"] = (metrics["t2v_r1"] + metrics["v2t_r1"]) / 2
+    return {f"val_{name}": value for name, value in (figures | diagnostics).items()}
