@@ -1,0 +1,64 @@
+"""Several processes that do the same: started, waited for, and stopped together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 30.0
+
+
+def run_workers(count: int, command: Sequence[str]) -> None:
+    """Run a command ``count`` times at once and wait for all.
+
+    One that fails stops the others, and so does whatever stops this process, except SIGKILL:
+    workers see for themselves that their parent is gone.
+
+    Raises:
+        SystemExit: one has failed, which has said why; with its status.
+    """
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(count):
+            workers.append(subprocess.Popen(command))
+        while any(worker.poll() is None for worker in workers):
+            _refuse_failed(workers)
+            time.sleep(POLL_SECONDS)
+        _refuse_failed(workers)
+    finally:
+        _stop(workers)
+
+
+@contextmanager
+def stop_quietly(advice: str) -> Iterator[None]:
+    """Let SIGTERM stop the block as Ctrl-C does, so that it can clean up; say it in one line."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; {advice}")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _refuse_failed(workers: list[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        if worker.returncode:
+            raise SystemExit(worker.returncode if worker.returncode > 0 else 1)
+
+
+def _stop(workers: list[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        worker.terminate()
+    end = time.monotonic() + STOP_SECONDS
+    for worker in workers:
+        try:
+            worker.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
