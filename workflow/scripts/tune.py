@@ -43,7 +43,9 @@ def main() -> None:
     else:
         torch.set_num_threads(given.threads)
         device = pick_device(given.device)
-        work(study, settings, Objective.read(settings, given.data, splits, device), given.worker)
+        work(
+            study, settings, Objective.read(settings, given.data, splits, device), given.worker or 0
+        )
     if given.worker is None:
         write_table(trials_table(study, settings), given.folder / "trials.csv", "trials")
         with written_atomically(given.folder / "best.yaml") as path:

@@ -47,7 +47,8 @@ def tuning_figures(table: pd.DataFrame, settings: TuningSettings, paths: Sequenc
 def draw_history(table: pd.DataFrame, settings: TuningSettings) -> Figure:
     """Every finished trial's figure in the order of the trials, and the best so far."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    complete, pruned = (table[table["state"] == state] for state in ("complete", "pruned"))
+    valued = table[table["value"].notna()]
+    complete, pruned = (valued[valued["state"] == state] for state in ("complete", "pruned"))
     best = complete["value"].cummax()
     axes.plot(pruned["number"], pruned["value"], "x", color="0.5", markersize=5, label="pruned")
     axes.plot(complete["number"], complete["value"], "ko", markersize=4, label="complete")

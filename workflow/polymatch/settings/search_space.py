@@ -63,8 +63,7 @@ def parse_tuning(raw: Any) -> TuningSettings:
     for key, dimension in settings.space.items():
         _check_key(key)
         _check_conditions(settings, key, dimension)
-    for _ in entries_covering(settings):
-        pass
+    _check_values(settings)
     return settings
 
 
@@ -135,7 +134,7 @@ def _entry_with(
             why = error if why is None or f"space.{key}:" in str(error) else why
         else:
             return _trainable(entry)
-    if f"space.{key}:" in str(why):
+    if str(why).startswith((f"space.{key}:", "base.")):
         raise ConfigError(str(why))
     raise ConfigError(f"{why}; {key}={value} is possible with none of {TRIES} choices of the rest")
 
@@ -179,6 +178,20 @@ def _entry(settings: TuningSettings, choice: Mapping[str, Choice]) -> ModelSetti
             raise ConfigError(f"{line.removeprefix(': is not allowed: ')} ({shown})") from None
         where = line.partition(":")[0]
         raise ConfigError(f"{'space' if where in choice else 'base'}.{line}") from None
+
+
+def _check_values(settings: TuningSettings) -> None:
+    draw = random.Random(0)
+    errors = []
+    for key, dimension in settings.space.items():
+        for value in dimension.ends:
+            try:
+                _entry_with(settings, key, value, draw)
+            except ConfigError as error:
+                errors.append((f"space.{key}:" not in str(error), error))
+    # A key that is wrong by itself makes all others impossible: it is the one to name.
+    if errors:
+        raise min(errors, key=lambda found: found[0])[1]
 
 
 def _check_base(settings: TuningSettings) -> None:

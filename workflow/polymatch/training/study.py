@@ -10,6 +10,7 @@ where the second machine mounts the folder elsewhere it points nowhere and is ne
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -105,10 +106,6 @@ def open_storage(
         raise ConfigError(f"storage: {file} cannot be used ({error.strerror})") from error
     except optuna.exceptions.StorageInternalError as error:
         raise ConfigError(f"storage: {storage} cannot be used ({_reason(error)})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{file}: not a journal of a study ({_reason(error)}); delete it to begin anew"
-        ) from error
 
 
 def mark(trial: optuna.Trial) -> None:
@@ -178,10 +175,24 @@ def _mend(journal: Path, lock: JournalFileOpenLock) -> None:
     try:
         text = journal.read_bytes()
         whole = text.rfind(b"\n") + 1
+        # Looked at before anything is written into it: the name may be some other file's.
+        for number, line in enumerate(text[:whole].splitlines(), start=1):
+            if not _is_record(line):
+                raise DataError(
+                    f"{journal}: line {number} is not of a journal of a study; delete the file to "
+                    "begin anew"
+                )
         if whole < len(text):
             os.truncate(journal, whole)
     finally:
         lock.release()
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return "op_code" in json.loads(line)
+    except (ValueError, TypeError):
+        return False
 
 
 def _check_identity(study: optuna.Study, wanted: dict[str, Any], where: str) -> None:

@@ -76,13 +76,14 @@ def work(
     study: optuna.Study,
     settings: TuningSettings,
     objective: Objective,
-    parent: int | None = None,
+    parent: int = 0,
 ) -> None:
     """Run trials until the study has as many as it asks for, or its time is out.
 
     Args:
         study: as :func:`polymatch.training.study.open_study` gives it.
-        parent: process that this one works for; when it is gone, so is this one, an epoch later.
+        parent: process that this one works for (0: none); when it is gone, so is this one, an
+            epoch later.
 
     Raises:
         SystemExit: the parent is gone.
@@ -131,7 +132,7 @@ def _run(
     trial: optuna.Trial,
     settings: TuningSettings,
     objective: Objective,
-    parent: int | None,
+    parent: int,
 ) -> None:
     choice = walk(settings, partial(_suggest, trial))
     stopped: list[int] = []
@@ -181,8 +182,8 @@ def _fail(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
     study.tell(trial, state=TrialState.FAIL)
 
 
-def _look_after(parent: int | None) -> None:
-    if parent is not None and os.getppid() != parent:
+def _look_after(parent: int) -> None:
+    if parent and os.getppid() != parent:
         raise SystemExit("the process that this one works for is gone")
 
 
