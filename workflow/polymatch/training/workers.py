@@ -26,10 +26,11 @@ def run_workers(count: int, command: Sequence[str]) -> None:
     try:
         for _ in range(count):
             workers.append(subprocess.Popen(command))
-        while any(worker.poll() is None for worker in workers):
-            _refuse_failed(workers)
+        # All are asked each time: one that has failed may stand behind one that still runs.
+        while None in (statuses := [worker.poll() for worker in workers]):
+            _refuse_failed(statuses)
             time.sleep(POLL_SECONDS)
-        _refuse_failed(workers)
+        _refuse_failed(statuses)
     finally:
         _stop(workers)
 
@@ -46,10 +47,10 @@ def stop_quietly(advice: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _refuse_failed(workers: list[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        if worker.returncode:
-            raise SystemExit(worker.returncode if worker.returncode > 0 else 1)
+def _refuse_failed(statuses: list[int | None]) -> None:
+    for status in statuses:
+        if status:
+            raise SystemExit(status if status > 0 else 1)
 
 
 def _stop(workers: list[subprocess.Popen[bytes]]) -> None:
