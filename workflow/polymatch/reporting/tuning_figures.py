@@ -132,7 +132,7 @@ def draw_parallel(table: pd.DataFrame, settings: TuningSettings) -> Figure:
     shown = table[table["value"].notna() & table["state"].isin(["complete", "pruned"])]
     shown = shown.sort_values("value", ignore_index=True)
     keys = list(settings.space)
-    figure, axes = plt.subplots(figsize=(2.2 + 1.25 * len(keys), 4.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(2.0 + 1.1 * len(keys), 4.6), layout="constrained")
     sides = [_heights(shown[key], settings.space[key]) for key in keys]
     values = shown["value"].to_numpy(float)
     heights = np.column_stack([*sides, _scaled(values)])
@@ -140,7 +140,7 @@ def draw_parallel(table: pd.DataFrame, settings: TuningSettings) -> Figure:
     for place, line in enumerate(heights):
         # By rank, so that a few hopeless trials do not leave all others alike.
         share = place / max(1, len(shown) - 1)
-        dashes, grey = "-" if complete[place] else "--", str(0.8 * (1 - share**2))
+        dashes, grey = "-" if complete[place] else "--", str(0.82 * (1 - share**4))
         axes.plot(line, dashes, color=grey, linewidth=0.6 + 0.6 * share, zorder=2)
     if complete.any():
         best = np.flatnonzero(complete)[-1]
