@@ -32,6 +32,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/sweeps.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
 
 
