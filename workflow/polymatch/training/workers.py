@@ -24,8 +24,9 @@ def run_workers(count: int, command: Sequence[str]) -> None:
     """
     workers: list[subprocess.Popen[bytes]] = []
     try:
-        for _ in range(count):
-            workers.append(subprocess.Popen(command))
+        with _undisturbed():
+            for _ in range(count):
+                workers.append(subprocess.Popen(command))
         # All are asked each time: one that has failed may stand behind one that still runs.
         while None in (statuses := [worker.poll() for worker in workers]):
             _refuse_failed(statuses)
@@ -45,6 +46,25 @@ def stop_quietly(advice: str) -> Iterator[None]:
         sys.exit(f"stopped; {advice}")
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off SIGINT and SIGTERM until the block ends.
+
+    In the midst of starting a worker they would leave one that is known to nobody. (Signals are
+    not blocked instead, since workers would inherit that.)
+    """
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, lambda number, _: came.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _refuse_failed(statuses: list[int | None]) -> None:
