@@ -33,6 +33,8 @@ include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
+include: "workflow/rules/studies.smk"
+include: "workflow/rules/tuning.smk"
 
 
 rule all:

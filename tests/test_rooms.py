@@ -64,6 +64,7 @@ def test_every_room_is_listed():
         "plot_teachers",
         "sweep",
         "plot_sweep",
+        "plot_tuning",
     ],
 )
 def test_stages_without_a_network_do_not_pay_for_torch(script):

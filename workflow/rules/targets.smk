@@ -51,6 +51,7 @@ wildcard_constraints:
     seed=r"\d+",
     kind="[a-z]+",
     sweep="[^/]+",
+    study="[^/]+",
 
 
 def script(name):

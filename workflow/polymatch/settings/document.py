@@ -1,4 +1,4 @@
-"""The configuration's documentation, made from its types: JSON schema and reference tables."""
+"""Documentation of the configuration and of studies, made from their types: schemas and tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from polymatch.settings.config import config_schema
+from polymatch.settings.search_space import tuning_schema
 
 INTRODUCTION = """\
 # Configuration
@@ -52,6 +53,28 @@ sweeps:
 stand beside the others: `snakemake TARGET --configfile config/config.yaml FILE`.
 """
 
+STUDIES = """\
+# Studies
+
+Every file `tuning/NAME.yaml` is a study: a model entry whose settings are searched. It is a target,
+`snakemake --cores 8 results/tuning/NAME/best.yaml`, on the data set and encoder of the
+configuration. Editors can use `workflow/schemas/tuning.schema.json`. A key of `space` is a dotted
+key of the entry, with choices or a range; with `when` only for some values of keys above it:
+
+```yaml
+base: {family: projection, training: {epochs: 50, patience: 5}}
+space:
+  head.type: {choices: [mlp, attention]}
+  head.num_heads: {choices: [4, 8], when: {head.type: [attention]}}
+  training.lr: {low: 1.0e-5, high: 1.0e-2, log: true}
+trials: 40
+```
+
+A trial trains for the study's `epochs`, with its `patience` and `select`; `best.yaml` has those of
+`base`, which may be longer. Once a study has begun, only `trials`, `timeout`, `workers`, `seed`,
+`sampler` and `stale_seconds` may change; anything else needs another name (`study`).
+"""
+
 
 def schema_text() -> str:
     """The text of ``workflow/schemas/config.schema.json``."""
@@ -59,12 +82,20 @@ def schema_text() -> str:
 
 
 def readme_text() -> str:
-    """The text of ``config/README.md``: a table for the file and one for each section."""
-    schema = config_schema()
-    parts = [INTRODUCTION, _table("Top level", schema)]
-    for name, section in schema["$defs"].items():
-        parts.append(_table(f"`{name}`", section))
+    """The text of ``config/README.md``: tables for the configuration, and for studies."""
+    parts = [INTRODUCTION, *_tables("Top level", config_schema())]
+    parts += [STUDIES, *_tables("A study", tuning_schema())]
     return "\n".join(parts)
+
+
+def tuning_schema_text() -> str:
+    """The text of ``workflow/schemas/tuning.schema.json``."""
+    return json.dumps(tuning_schema(), indent=2) + "\n"
+
+
+def _tables(title: str, schema: dict[str, Any]) -> list[str]:
+    named = ((f"`{name}`", section) for name, section in schema["$defs"].items())
+    return [_table(title, schema), *(_table(name, section) for name, section in named)]
 
 
 def _table(title: str, section: dict[str, Any]) -> str:
@@ -97,7 +128,7 @@ def _allowed(rules: dict[str, Any]) -> str:
     if kind == "object":
         named: dict[str, Any] = rules.get("patternProperties", {})
         inner: Any = rules.get("additionalProperties") or next(iter(named.values()), {})
-        return f"name: {_allowed(inner)}" if inner else "mapping"
+        return f"name: {_allowed(inner)}" if isinstance(inner, dict) and inner else "mapping"
     bounds = {
         "minimum": "≥",
         "exclusiveMinimum": ">",

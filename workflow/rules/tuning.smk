@@ -1,0 +1,74 @@
+# Embeddings or features -> a study's trials, its best one as a model entry, its figures.
+
+
+# The storage lies beside the outputs and is none of them: outputs of a stopped job are removed.
+rule tune:
+    input:
+        unpack(study_stores),
+        **TABLES,
+    output:
+        best="results/tuning/{study}/best.yaml",
+        trials=report(
+            "results/tuning/{study}/trials.csv",
+            caption="../report/tuning.rst",
+            category="Tuning",
+            labels={"study": "{study}", "what": "trials"},
+        ),
+    log:
+        f"{LOG}/tune/{{study}}.log",
+    benchmark:
+        f"{LOG}/tune/{{study}}.tsv"
+    conda:
+        environment("tuning")
+    threads: lambda wildcards: study(wildcards).workers
+    resources:
+        mem_mb=study_memory,
+        runtime=1440,
+    params:
+        script=script("tune.py"),
+        data=CONFIG.data.model_dump_json(),
+        settings=lambda wildcards: study(wildcards).model_dump_json(),
+        device=CONFIG.device,
+        code=study_code,
+    shell:
+        "python {params.script} --data {params.data:q} --settings {params.settings:q} "
+        "--name {wildcards.study} --manifest {input.manifest} --captions {input.captions} "
+        "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
+        "--folder $(dirname {output.best}) --device {params.device} --threads {threads} "
+        "2>&1 | tee {log}"
+
+
+rule plot_tuning:
+    input:
+        "results/tuning/{study}/trials.csv",
+    output:
+        report(
+            expand(
+                "results/tuning/{{study}}/{figure}.pdf",
+                figure=["importance", "history", "parallel"],
+            ),
+            caption="../report/tuning.rst",
+            category="Tuning",
+            labels={"study": "{study}", "what": "figure"},
+        ),
+        expand(
+            "results/tuning/{{study}}/{figure}.png",
+            figure=["importance", "history", "parallel"],
+        ),
+    log:
+        f"{LOG}/plot_tuning/{{study}}.log",
+    benchmark:
+        f"{LOG}/plot_tuning/{{study}}.tsv"
+    conda:
+        environment("tuning")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_tuning.py"),
+        settings=lambda wildcards: study(wildcards).model_dump_json(),
+        code=code("plot_tuning.py"),
+    shell:
+        "python {params.script} --settings {params.settings:q} --trials {input} "
+        "--out {output} 2>&1 | tee {log}"
