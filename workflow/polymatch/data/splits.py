@@ -52,11 +52,6 @@ def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) ->
     pairs = [(row_of[item], query) for query, p in enumerate(positives) for item in p]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
-    def as_pairs(self) -> TrainingSet:
-        """The same as pairs, a row for each right answer: what a loss can be computed on."""
-        matches = self.matches()
-        return TrainingSet(self.items, self.captions[matches[:, 1]], *matches.T)
-
 
 @dataclass(frozen=True)
 class SplitReader:
