@@ -147,3 +147,28 @@ def test_bad_requests_are_refused(build, data):
         simulated(build("cosine"), "poly", data)
     with pytest.raises(DataError, match="no run is given"):
         simulate([], "mean", data(), data(), SETTINGS)
+
+
+class Attentive(RetrievalModel):
+    """Both sides by one of torch's own transformer layers."""
+
+    def __init__(self):
+        super().__init__(AlignedSettings(family="aligned"), WIDTH, WIDTH)
+        layer = torch.nn.TransformerEncoderLayer(WIDTH, 2, 16, batch_first=True)
+        self.layers = torch.nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def encode_items(self, features):
+        return torch.nn.functional.normalize(self.layers(features[:, None])[:, 0], dim=-1)
+
+    encode_captions = encode_items
+
+    def similarity(self, items, captions, kind=None):
+        return items @ captions.T
+
+
+def test_layers_that_torch_would_read_past_are_on_arrays_too(data):
+    """The fast path of a transformer takes its layers' weights, which an array does not show."""
+    table = simulated(Attentive().eval(), "cosine", data, weight_noise=[0.0, 2.0])
+    noiseless, noisy = (at(table, "weight_noise", value) for value in (0.0, 2.0))
+    assert noisy["simulated_t2v_r1"] < noiseless["simulated_t2v_r1"]
+    assert torch.backends.mha.get_fastpath_enabled()

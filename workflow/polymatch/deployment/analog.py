@@ -18,11 +18,13 @@ the digital one; ``simulated_r1_retained`` is that of the direction, t2v or v2t,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import t as student_t
 from tqdm import tqdm
 
@@ -40,6 +42,18 @@ DIRECTIONS = ("t2v_r1", "v2t_r1")
 Point = tuple[str, float]
 
 
+@contextmanager
+def _layers_called() -> Iterator[None]:
+    """Keep torch's transformers from reading their layers' weights instead of calling them."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@_layers_called()
 def simulate(
     models: Sequence[RetrievalModel],
     kind: str,

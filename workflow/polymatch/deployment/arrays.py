@@ -111,7 +111,11 @@ class ArrayLinear(nn.Module):
 
 
 def on_arrays(model: nn.Module) -> tuple[nn.Module, dict[str, ArrayLinear]]:
-    """Return a copy of a model with every linear layer on an array, and those by name."""
+    """Return a copy of a model with every linear layer on an array, and those by name.
+
+    The projections within ``nn.MultiheadAttention`` are no layers that are called: they stay
+    digital. A head that wants them on arrays is made of ``nn.Linear``.
+    """
     model = copy.deepcopy(model).cpu().eval()
     found = [name for name, layer in model.named_modules() if type(layer) is nn.Linear]
     arrays = {}
