@@ -74,6 +74,18 @@ CONFIG = {
             "hidden": 16,
             "training": {"epochs": 2, "batch_size": 8},
         },
+        "cross_modal": {
+            "family": "projection",
+            "head": {"type": "cross_modal", "output_dim": 8, "hidden_dim": 8, "num_heads": 2},
+            "loss": {"type": "queue", "queue_size": 16, "learnable": True},
+            "training": {"epochs": 2, "batch_size": 8, "patience": 1, "select": "val_r1"},
+        },
+        "align": {
+            "family": "projection",
+            "head": {"type": "align", "output_dim": 8, "hidden_dim": 16},
+            "loss": {"type": "blip", "momentum": 0.9},
+            "training": {"epochs": 2, "batch_size": 8},
+        },
     },
 }
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from polymatch.data.splits import SplitReader
@@ -59,6 +60,8 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     expected |= {("pcme", kind, seed) for kind in ("mean", "mc", "closed") for seed in (0, 1)}
     teachers = ("fixed", "domain", "trained")
     expected |= {(f"poly_{t}", "poly", seed) for t in teachers for seed in (0, 1)}
+    expected |= {("cross_modal", "pairwise", seed) for seed in (0, 1)}
+    expected |= {("align", "cosine", seed) for seed in (0, 1)}
     assert rows == expected
     assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
     assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
@@ -67,7 +70,9 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
         assert summary[f"surrogate_{column}"].notna().tolist() == poly.tolist()
     assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
     assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
+        "align": 2,
         "aligned": 1,
+        "cross_modal": 2,
         "pcme": 2,
         "poly_domain": 2,
         "poly_fixed": 2,
@@ -157,7 +162,7 @@ def test_figures_and_curves_are_there(finished):
     assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
     assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
     curves = sorted((finished.folder / SPACE / "runs").rglob("curves.pdf"))
-    trained = ["pcme", "poly_domain", "poly_fixed", "poly_trained"]
+    trained = ["align", "cross_modal", "pcme", "poly_domain", "poly_fixed", "poly_trained"]
     assert [path.parent.name for path in curves] == trained  # all seeds in one
     for name in ("teachers", "gallery_growth"):
         assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
@@ -286,12 +291,42 @@ def test_a_library_module_reruns_the_stages_that_import_it(finished, edited):
     assert finished.planned() == {"compare": 1, "plot_latency": 1}
 
 
+def test_a_losss_module_reruns_the_models_that_are_trained_by_it(finished, edited):
+    module = "workflow/polymatch/losses/projection/queue.py"
+    text = (finished.folder / module).read_text()
+    edited.write(module, text + "\n_EDITED = True\n")
+    planned = finished.planned()
+    assert planned["train"] == planned["score"] == 2 and planned["measure"] == 1
+
+
+def test_the_aligned_space_is_not_what_projection_heads_start_from(finished, edited):
+    edited.config(alignment__shrinkage=[2.0])
+    planned = finished.planned()
+    assert planned["align"] == 1
+    assert planned["train"] == 9  # all but two models of two seeds
+
+
+def test_checkpoints_of_the_best_and_of_the_last_epoch_are_there(finished):
+    run = finished.folder / SPACE / "runs/align/1"
+    best, last = load_model(run), load_model(run / "last")
+    assert best.settings == last.settings
+    history = read_table(run / "history.csv", "history")
+    assert history["val_loss"].iloc[1:].notna().all() and "temperature" in history
+    same = all(torch.equal(a, b) for a, b in zip(*map(weights, (best, last)), strict=True))
+    assert same == bool(history["kept"].iloc[-1])
+    assert not list((finished.folder / "results").rglob("resume.pt"))
+
+
+def weights(model):
+    return list(model.state_dict().values())
+
+
 def test_a_metrics_module_reruns_what_is_computed_with_it(finished, edited):
     module = "workflow/polymatch/evaluation/measures/mrr.py"
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
     planned = finished.planned()
-    assert planned["evaluate"] == 13 and planned["compare"] == planned["summarise"] == 1
+    assert planned["evaluate"] == 17 and planned["compare"] == planned["summarise"] == 1
     assert not {"train", "score", "measure", "plot_space"} & set(planned)
 
 
