@@ -10,10 +10,10 @@ VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
 
-.PHONY: help setup results test check format docs readme emoji clean
+.PHONY: help setup results test test-long check format docs readme emoji clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready ## create the virtual environment with the pinned requirements
 
@@ -30,9 +30,13 @@ results: setup ## run the main job on the embedded data set: results/summary.csv
 	@echo "== The leaderboard (results/leaderboard.csv); every run is in results/summary.csv"
 	@python workflow/scripts/show_leaderboard.py results/leaderboard.csv
 
-test: setup ## run all tests (parallel over the cores)
-	@echo "== Running the tests on $(CORES) cores"
-	pytest -n $(CORES) --dist loadgroup
+test: setup ## run the tests (parallel over the cores)
+	@echo "== Running the tests on $(CORES) cores; those that take minutes are apart: make test-long"
+	pytest -n $(CORES) --dist loadgroup -m "not long"
+
+test-long: setup ## run the tests that take minutes: tuning, resuming, the page on extending
+	@echo "== Running the long tests on $(CORES) cores"
+	pytest -n $(CORES) --dist loadgroup -m long
 
 check: setup ## format, lint and types: what CI checks beside the tests
 	@echo "== Checking format, lint and types"

@@ -162,7 +162,7 @@ def test_every_schema_is_valid_json_schema(path):
     schema = json.loads(path.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     name = path.name.removesuffix(".schema.json")
-    if name != "config":
+    if name not in ("config", "tuning"):  # those are of files that people write
         assert load_schema(name) == schema
 
 

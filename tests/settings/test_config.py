@@ -23,6 +23,12 @@ def changed(path, value):
     return config
 
 
+def template(*degrees):
+    """An entry that stands for one of each degree."""
+    poly = {"family": "probabilistic", "loss": "poly", "similarities": ["poly"]}
+    return {**poly, "teacher": "domain", "grid": {"degree": list(degrees)}}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -78,7 +84,7 @@ def changed(path, value):
             float("nan"),
             r"log_variance: nan is not allowed: .* finite",
         ),
-        ("models.poly_domain_{degree}.grid.degree", [3, 11], r"poly_domain_11\.degree: 11 is not"),
+        ("models.poly_{degree}", template(3, 11), r"poly_11\.degree: 11 is not"),
         ("models.pcme.alpha", float("inf"), r"alpha: inf is not allowed: .* finite"),
         ("teachers.t", {"source": "pcme"}, r"teachers\.t: .*'pcme' needs a `model`"),
         ("teachers.fixed.model", "pcme", r"teachers\.fixed: .*`model` is for source 'pcme'"),
@@ -90,8 +96,8 @@ def changed(path, value):
         ),
         (
             "teachers.t",
-            {"source": "pcme", "model": "poly_domain_3"},
-            r"teachers\.t\.model: 'poly_domain_3' is not trained with loss 'sampled'; .*: pcme$",
+            {"source": "pcme", "model": "poly_domain_5"},
+            r"teachers\.t\.model: 'poly_domain_5' is not trained with loss 'sampled'; .*: pcme$",
         ),
         ("teacher_comparison.model", "pcm", r"teacher_comparison\.model: unknown model 'pcm'"),
         ("teacher_comparison.model", "aligned", r"'aligned' is not trained with loss 'sampled'"),
@@ -114,7 +120,7 @@ def changed(path, value):
         ("deployment.programming_seeds", 1, r"programming_seeds: 1 is not allowed: .* equal to 2"),
         ("models.poly_{nope}", {"family": "aligned", "grid": {"x": [1]}}, r"the name may use"),
         ("models.p_{hidden}", {"grid": {"hidden": 3}}, r"grid: .* must map keys"),
-        ("models.poly_domain_3", {"family": "aligned"}, r"'poly_domain_3' is defined twice"),
+        ("models.poly_domain_{degree}", template(5), r"'poly_domain_5' is defined twice"),
     ],
 )
 def test_a_wrong_config_is_one_line_that_says_what_is_allowed(path, value, message):
@@ -189,10 +195,10 @@ def test_the_table_of_teachers_takes_the_first_sampled_model():
 
 
 def test_the_main_job_draws_the_models_named_on_their_first_seed_and_similarity():
-    raw = changed("pictures.models", ["poly_domain_3", "aligned"])
+    raw = changed("pictures.models", ["poly_domain_5", "aligned"])
     raw["seeds"] = [4, 5]
     drawn = load_config(raw).pictured()
-    assert drawn == [(("poly_domain_3", 4), "poly"), (("aligned", 0), "cosine")]
+    assert drawn == [(("poly_domain_5", 4), "poly"), (("aligned", 0), "cosine")]
     assert load_config(changed("pictures.models", [])).pictured() == []
     config = load_config(changed("pictures.models", None))
     assert [run.model for run, _ in config.pictured()] == list(config.models)
@@ -211,12 +217,12 @@ def test_seeds_may_come_from_the_command_line_as_text():
 
 
 def test_the_grid_gives_ordinary_entries_and_untrained_models_one_run():
-    config = load_config(DEFAULT)
-    degrees = {f"poly_domain_{d}": d for d in (3, 4, 5, 6)}
+    config = load_config(changed("models.poly_{degree}", template(3, 4, 6)))
+    degrees = {f"poly_{d}": d for d in (3, 4, 6)}
     entries = {name: entry for name, entry in config.models.items() if name in degrees}
     assert {name: entry.degree for name, entry in entries.items()} == degrees
     assert {entry.teacher for entry in entries.values()} == {"domain"}
-    assert len(config.runs_of("poly_domain_3")) == 3
+    assert len(config.runs_of("poly_3")) == 3
     assert len(config.runs_of("aligned")) == 1
 
 

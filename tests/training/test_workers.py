@@ -58,6 +58,8 @@ def test_what_stops_the_first_process_stops_all_and_is_said_in_one_line(number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As in a terminal, even where this test itself runs in the background (SIGINT ignored).
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     process.stdout.readline()
     while len(children := psutil.Process(process.pid).children()) < 2:

@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
 COMMANDS = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.M | re.S)
 
-pytestmark = pytest.mark.xdist_group("extending")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("extending")]
 
 
 def test_the_page_has_what_is_followed():

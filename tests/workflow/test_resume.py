@@ -14,7 +14,7 @@ RUN = "results/few/efficientnet_minilm/runs/pcme/0"
 TARGET = f"{RUN}/model.safetensors"
 TRAINING = {"epochs": 150, "batch_size": 8, "checkpoint_seconds": 0, "select": "last"}
 
-pytestmark = pytest.mark.xdist_group("resume")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("resume")]
 
 
 def weights(checkout):

@@ -36,7 +36,7 @@ STUDY = {
     "epochs": 12,
     "pruner": {"type": "none"},
 }
-pytestmark = pytest.mark.xdist_group("tuning")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("tuning")]
 
 
 def write_study(checkout, **changes):
