@@ -10,7 +10,11 @@ from polymatch.settings.projection.sections import LossSettings
 
 
 class QueueLoss(LossSettings):
-    """Cross-entropy over the batch and a queue of earlier captions."""
+    """Cross-entropy over the batch and a queue of earlier items and captions."""
 
     type: Literal["queue"] = Field(description="which loss")
-    queue_size: int = Field(4096, ge=1, description="earlier captions that are kept as negatives")
+    queue_size: int = Field(
+        4096,
+        ge=1,
+        description="earlier pairs that are kept: their captions are negatives of items, and the other way round",
+    )
