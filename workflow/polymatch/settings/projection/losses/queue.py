@@ -16,5 +16,6 @@ class QueueLoss(LossSettings):
     queue_size: int = Field(
         4096,
         ge=1,
-        description="earlier pairs that are kept: their captions are negatives of items, and the other way round",
+        description="earlier pairs that are kept: captions are negatives of items, and items of "
+        "captions",
     )
