@@ -45,7 +45,7 @@ rule all:
         "results/figures/r1_latency.pdf",
         GROWTH_FIGURE,
         TEACHER_TABLES,
-        "results/figures/deployability.pdf",
+        DEPLOYABILITY_FIGURE,
         CURVES,
         PICTURES,
 

@@ -68,6 +68,7 @@ def template(*degrees):
         ("evaluation.k", [1, 5, 10, 10], r"evaluation\.k: .* it must ascend"),
         ("evaluation.k", [0, 1, 5, 10], r"evaluation\.k\.0: 0 is not allowed"),
         ("pictures.models", ["pcm"], r"pictures\.models\.0: unknown model 'pcm'; .* 'pcme'\?"),
+        ("deployment.models", ["pcm"], r"deployment\.models\.0: unknown model 'pcm'; .* 'pcme'\?"),
         ("pictures.perplexity", 1, r"pictures\.perplexity: 1 is not allowed: .* greater than 1"),
         ("pictures.pairs", 2, r"pictures\.pairs: 2 is not allowed: .* equal to 3"),
         ("pictures.querys", 2, r"pictures\.querys: unknown key .*did you mean 'queries'\?"),
@@ -190,7 +191,7 @@ def test_the_table_of_teachers_takes_the_first_sampled_model():
     raw["teacher_comparison"] = {"model": "one"}
     assert load_config(raw).comparison_run() == ("one", 0)
     del raw["teacher_comparison"], raw["models"]["pcme"], raw["models"]["one"]
-    del raw["teachers"]["ONE"], raw["sweeps"]
+    del raw["teachers"]["ONE"], raw["sweeps"], raw["deployment"]
     assert load_config(raw).comparison_run() is None
 
 

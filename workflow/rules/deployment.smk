@@ -64,7 +64,7 @@ rule deploy:
     params:
         script=script("deploy.py"),
         data=CONFIG.data.model_dump_json(),
-        settings=CONFIG.deployment.model_dump_json(),
+        settings=CONFIG.deployment.model_dump_json(exclude={"models"}),
         onnx=lambda wildcards, output: Path(output.onnx[0]).parent,
         code=family_code("deploy.py"),
     shell:

@@ -16,8 +16,13 @@ GROWTHS = [
 GROWTH_FIGURE = (
     ["results/figures/gallery_growth.pdf"] if CONFIG.benchmark.gallery else []
 )
-SIMULATED = [path.removesuffix(".latency.json") for path in ROWS["latencies"]]
-SIMULATED = list(dict.fromkeys(SIMULATED))
+SIMULATED = [
+    run_path(CONFIG.runs_of(name)[0], kind)
+    for name in CONFIG.models
+    if CONFIG.simulated(name)
+    for kind in CONFIG.model_entry(name).scored_by
+]
+DEPLOYABILITY_FIGURE = ["results/figures/deployability.pdf"] if SIMULATED else []
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS

@@ -12,7 +12,6 @@ from polymatch.errors import one_line_errors
 from polymatch.models import first_model, save_model
 from polymatch.provenance import file_hash, settings_hash
 from polymatch.settings.families import parse_model
-from polymatch.surrogate import PolynomialSurrogate
 from polymatch.training.loop import train
 from polymatch.training.resume import ResumePoint
 
@@ -47,6 +46,9 @@ def main() -> None:
     torch.manual_seed(given.seed)
     model = first_model(given.model, *train_set.widths)
     if given.surrogate:
+        # Here, since it costs a second that other families need not wait for.
+        from polymatch.surrogate import PolynomialSurrogate
+
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
     history = train(
         model.to(pick_device(given.device)),

@@ -159,9 +159,11 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
 
 
 def _verdicts(board: pd.DataFrame) -> list[str]:
-    """Yes or no, with the share of R@1 that the analog simulation keeps."""
+    """Yes or no, with the share of R@1 that the analog simulation keeps; a dash without one."""
     return [
-        f"{'yes' if verdict else 'no'} ({'-' if pd.isna(kept) else format(kept, '.0%')})"
+        "-"
+        if pd.isna(verdict)
+        else f"{'yes' if verdict else 'no'} ({'-' if pd.isna(kept) else format(kept, '.0%')})"
         for verdict, kept in zip(board["deployable"], board["simulated_r1_retained"], strict=True)
     ]
 

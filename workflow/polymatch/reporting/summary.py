@@ -74,7 +74,8 @@ def _row(
     entry, folder = config.model_entry(run.model), run_directory(space, run)
     first = run_directory(space, config.runs_of(run.model)[0])
     scored, cost = _json(folder / f"{kind}.metrics.json"), _json(first / f"{kind}.latency.json")
-    simulated = _json(first / f"{kind}.deployability.json")
+    wanted = config.simulated(run.model)
+    simulated = _json(first / f"{kind}.deployability.json") if wanted else {}
     history = pd.read_csv(folder / "history.csv")
     kept = history.loc[history["kept"]].iloc[0]
     certificate = _json(folder / "certificate.json") if entry.certified else {}
@@ -98,8 +99,8 @@ def _row(
         "memory_mb": cost["memory_mb"],
         "memory_added_mb": cost["memory_added_mb"],
         "parameters": cost["parameters"],
-        "deployable": simulated["deployable"],
-        **{column: simulated[column] for column in SIMULATED},
+        "deployable": simulated.get("deployable"),
+        **{column: simulated.get(column) for column in SIMULATED},
         **{column: certificate.get(name) for name, column in CERTIFICATE.items()},
         **{column: kept.get(name) for name, column in VARIANCES.items()},
         "epochs_kept": int(kept["epoch"]),

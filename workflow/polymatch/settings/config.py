@@ -143,6 +143,10 @@ class Config(Section):
         model = self.teacher_comparison.model or next(sampled, None)
         return None if model is None else self.runs_of(model)[0]
 
+    def simulated(self, model: str) -> bool:
+        """Whether a model is exported and simulated for the tables."""
+        return self.deployment.models is None or model in self.deployment.models
+
     def pictured(self) -> list[tuple[Run, str]]:
         """The runs that the main job draws, each with the similarity that it is drawn by."""
         models = self.models if self.pictures.models is None else self.pictures.models
@@ -235,7 +239,9 @@ def _check_references(config: Config) -> None:
             )
     named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
     named["teacher_comparison.model"] = config.teacher_comparison.model
-    named |= {f"pictures.models.{i}": name for i, name in enumerate(config.pictures.models or [])}
+    for section in ("pictures", "deployment"):
+        listed = getattr(config, section).models or []
+        named |= {f"{section}.models.{i}": name for i, name in enumerate(listed)}
     for where, model in named.items():
         if model is not None and model not in config.models:
             raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")

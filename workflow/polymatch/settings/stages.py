@@ -243,7 +243,7 @@ class BenchmarkSettings(Section):
         100, ge=1, description="queries of the batch that larger galleries answer"
     )
     gallery_seconds: Number = Field(
-        1.0,
+        0.5,
         gt=0,
         description="time after which no more runs are counted for one of these sizes, once there "
         "are six (or `runs`, if fewer)",
@@ -265,6 +265,11 @@ class BenchmarkSettings(Section):
 class DeploymentSettings(Section):
     """The analog simulation: what a model keeps of its R@1 on arrays of phase-change memory."""
 
+    models: list[str] | None = Field(
+        None,
+        description="models that are exported and simulated for the tables; all if not given, and "
+        "any other when asked for",
+    )
     gallery: bool = Field(
         True,
         description="whether the encoded items are programmed into arrays too, as they must be for "
