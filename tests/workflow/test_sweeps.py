@@ -141,7 +141,6 @@ def test_the_best_entry_goes_into_the_main_job_as_it_is(swept):
         "evaluate": 2,
         "certify": 2,
         "measure": 1,
-        "deploy": 1,
         "summarise": 1,
     }
 
