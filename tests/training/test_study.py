@@ -201,3 +201,30 @@ def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(tmp_path, sampl
     drawn(stopped, 9)
     assert drawn(begun(tmp_path / "stopped", sampler=sampler), 4) == whole
     assert drawn(begun(tmp_path / "other", sampler=sampler, seed=1), 16) != whole
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_trial_that_another_worker_is_just_marking_is_left_alone(tmp_path, monkeypatch, after):
+    """Its entries are written one by one; whoever looks in between sees some of them."""
+    study = begun(tmp_path)
+    trial, write, written = study.ask(), optuna.Trial.set_user_attr, []
+
+    def so_many(self, name, value):
+        if len(written) == after:
+            raise Stopped
+        written.append(name)
+        write(self, name, value)
+
+    monkeypatch.setattr(optuna.Trial, "set_user_attr", so_many)
+    if after < 3:
+        with pytest.raises(Stopped):
+            mark(trial)
+    else:
+        mark(trial)
+    assert len(written) == after
+    assert fail_interrupted(study) == []
+    assert Watch(600).is_alive(study.trials[0])

@@ -109,7 +109,11 @@ def open_storage(
 
 
 def mark(trial: optuna.Trial) -> None:
-    """Write into a trial which process it belongs to."""
+    """Write into a trial which process it belongs to.
+
+    One entry at a time, which others may read in between: the host comes last, since they take a
+    trial without one for another machine's, and leave it alone.
+    """
     for name, value in _this_process().items():
         trial.set_user_attr(name, value)
 
@@ -154,7 +158,7 @@ _HOST = socket.gethostname()
 
 
 def _this_process() -> dict[str, Any]:
-    return {"host": _HOST, "pid": os.getpid(), "born": psutil.Process().create_time()}
+    return {"pid": os.getpid(), "born": psutil.Process().create_time(), "host": _HOST}
 
 
 def _is_alive(owner: Mapping[str, Any]) -> bool:
