@@ -36,7 +36,10 @@ def extended(tmp_path_factory):
     shutil.copytree(ROOT / "tests", checkout.folder / "tests")
     shutil.copy(ROOT / "pyproject.toml", checkout.folder)
     few = {"seeds": [0], "teachers": {}, "models": {"aligned": {"family": "aligned"}}}
-    checkout.write_config({**CONFIG, **few, "pictures": {"models": ["aligned"]}})
+    all_of_them = CONFIG["deployment"] | {"models": None}
+    checkout.write_config(
+        {**CONFIG, **few, "pictures": {"models": ["aligned"]}, "deployment": all_of_them}
+    )
     for name, text in FILES.items():
         path = checkout.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
