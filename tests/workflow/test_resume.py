@@ -28,8 +28,8 @@ def weights(checkout):
 def test_a_killed_training_goes_on_to_the_same_result(fresh):
     models = CONFIG["models"]
     pcme = models["pcme"] | {"training": TRAINING}
-    few = {"aligned": models["aligned"], "pcme": pcme}
-    fresh.write_config({"data": CONFIG["data"], "device": "cpu", "models": few})
+    kept = {key: CONFIG[key] for key in ("data", "alignment", "seeds", "device")}
+    fresh.write_config({**kept, "models": {"aligned": models["aligned"], "pcme": pcme}})
     state = fresh.folder / RUN / "resume.pt"
     process = subprocess.Popen(
         fresh.command(TARGET),
