@@ -1,15 +1,12 @@
 """A training epoch on COCO-sized features: streamed from disk beside data that is in memory.
 
 Writes two stores of random features (566,747 captions x 4,096 and 113,287 items x 1,152: 9.8 GB)
-into a folder of its own under --folder, trains a linear head on each side with a sigmoid loss for
-one epoch from each loader, turn by turn, and deletes them. Peak memory is of a process of its own
-that only streams, without the page cache, which the kernel takes back when it needs it.
+into a folder of its own under --folder, trains an entry of a config (SigLIP's head and loss of
+config/coco.yaml) for one epoch from each loader, turn by turn, and deletes them. Peak memory is of
+a process of its own that only streams, without the page cache, which the kernel takes back when it
+needs it.
 
     python benchmarks/loader.py --folder /somewhere/with/10GB [--threads 2] [--rounds 1]
-
-With a model of the library in place of the head, e.g. a `projection` entry of a config:
-
-    python benchmarks/loader.py --folder ... --config config/coco.yaml --model siglip
 """
 
 from __future__ import annotations
@@ -31,7 +28,6 @@ from pathlib import Path
 import library  # noqa: F401  (makes the library importable)
 import numpy as np
 import torch
-import torch.nn.functional as F
 import yaml
 from torch import nn
 
@@ -41,6 +37,7 @@ from polymatch.models import build_model
 from polymatch.settings.config import load_config
 from polymatch.training.streamed import make_batches
 
+ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
 GB = 1e9
 TURNS = 6
@@ -52,13 +49,12 @@ def main() -> None:
     parser.add_argument("--captions", type=int, default=566_747)
     parser.add_argument("--items", type=int, default=113_287)
     parser.add_argument("--widths", type=int, nargs=2, default=[1152, 4096])
-    parser.add_argument("--output", type=int, default=512, help="width of the head's space")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--memory-mb", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--config", type=Path, help="a config whose --model is trained")
-    parser.add_argument("--model", help="an entry of it")
+    parser.add_argument("--config", type=Path, default=ROOT / "config/coco.yaml")
+    parser.add_argument("--model", default="siglip_learnt", help="entry of the config")
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -96,35 +92,12 @@ def stored_set(given: argparse.Namespace, folder: Path) -> StoredTrainingSet:
     )
 
 
-class LinearHead(nn.Module):
-    """One linear map a side and the sigmoid loss with its learnt scale and bias (SigLIP)."""
-
-    def __init__(self, widths: tuple[int, int], output: int) -> None:
-        super().__init__()
-        self.sides = nn.ModuleList([nn.Linear(width, output) for width in widths])
-        self.scale = nn.Parameter(torch.tensor(2.3))
-        self.bias = nn.Parameter(torch.tensor(-10.0))
-
-    def loss(self, batch) -> torch.Tensor:
-        items, captions = (
-            F.normalize(side(x), dim=-1)
-            for side, x in zip(self.sides, (batch.items, batch.captions), strict=True)
-        )
-        logits = items @ captions.T * self.scale.exp() + self.bias
-        signs = batch.positives.float() * 2 - 1
-        return -F.logsigmoid(signs * logits).sum() / len(items)
-
-
 def head(given: argparse.Namespace) -> tuple[list[nn.Parameter], Callable]:
     """The parameters of a head and its loss of a batch."""
     torch.manual_seed(0)
-    if given.model is None:
-        plain = LinearHead(given.widths, given.output)
-        return list(plain.parameters()), plain.loss
-    config = load_config(yaml.safe_load(given.config.read_text()))
-    entry = config.model_entry(given.model)
+    entry = load_config(yaml.safe_load(given.config.read_text())).model_entry(given.model)
     model = build_model(entry, *given.widths)
-    loss = importlib.import_module(f"polymatch.losses.{entry.family}").TrainingLoss(model)
+    loss = importlib.import_module(entry.loss_module).TrainingLoss(model)
     return [*model.parameters(), *loss.parameters()], lambda batch: loss(model, batch)["loss"]
 
 

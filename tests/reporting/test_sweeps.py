@@ -67,6 +67,7 @@ def space(tmp_path_factory):
                 {
                     "epoch": [0, 1, 2],
                     "val_rsum": [0.0, 3 * val, 500.0],
+                    "val_r1": [0.0, val, 100.0],
                     "val_t2v_r1": [0.0, val, 100.0],
                     "val_v2t_r1": [0.0, val, 100.0],
                     "kept": [False, True, False],

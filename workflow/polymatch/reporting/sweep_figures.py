@@ -26,6 +26,7 @@ LABELS = {
     "t2v_r1": "t2v R@1 on test (%)",
     "v2t_r1": "v2t R@1 on test (%)",
     "val_rsum": "R-sum on val",
+    "val_r1": "R@1 on val, both directions (%)",
     "val_t2v_r1": "t2v R@1 on val (%)",
     "val_v2t_r1": "v2t R@1 on val (%)",
 }

@@ -20,7 +20,7 @@ from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of
 from polymatch.reporting.summary import run_directory
 from polymatch.settings.config import Config
 
-VALIDATION = ("val_rsum", "val_t2v_r1", "val_v2t_r1")
+VALIDATION = ("val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1")
 
 
 def sweep_table(config: Config, name: str, space: Path) -> pd.DataFrame:

@@ -37,7 +37,7 @@ class SweepSettings(Section):
     beside: list[str] = Field(
         default=[], description="entries of `models` in the same table, which are never chosen"
     )
-    select: Literal["val_rsum", "val_t2v_r1", "val_v2t_r1"] = Field(
+    select: Literal["val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1"] = Field(
         "val_rsum", description="figure on val, mean over seeds, that chooses a combination"
     )
 
