@@ -68,8 +68,12 @@ class ModelSettings(Section):
         return ["cosine"]
 
     @property
-    def starts_from(self) -> Literal["embeddings", "features"]:
-        """What the model is given: the aligned space's embeddings, or the encoders' features."""
+    def starts_from(self) -> Literal["embeddings", "features", "regions"]:
+        """What the model is given.
+
+        The aligned space's embeddings, the encoders' features, or regions of items and words of
+        captions.
+        """
         return "embeddings"
 
     @property
