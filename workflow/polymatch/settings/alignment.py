@@ -96,6 +96,11 @@ class AlignmentModelSettings(TrainedSettings):
             raise ValueError("`members` is for module 'sgraf', which is the mean of two models")
         if self.members is not None and self.published_checkpoint is not None:
             raise ValueError("`members` and `published_checkpoint` both say where weights are from")
+        if self.module == "sgraf" and self.trained:
+            raise ValueError(
+                "module 'sgraf' needs `members`, the names of a `saf` and of a `sgr` entry, or "
+                "`published_checkpoint`: its two halves are trained apart"
+            )
         if self.published_checkpoint is not None and len(self.published_checkpoint) != wanted:
             raise ValueError(
                 f"module {self.module!r} is read from {wanted} checkpoint"
