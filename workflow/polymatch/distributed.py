@@ -10,12 +10,7 @@ this is one process, at no cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import torch
 import torch.distributed as dist
-from torch import Tensor
 
 
 def world_size() -> int:
