@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from polymatch.errors import ConfigError
@@ -26,6 +27,12 @@ def pick_device(name: str = "auto") -> torch.device:
         there = ", ".join(kind for kind, is_there in available.items() if is_there)
         raise ConfigError(f"device: {name!r} is not available on this machine (it has: {there})")
     return torch.device(name)
+
+
+def on_device(features: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Features as models take them: float32, and int64 where they are numbers of words."""
+    kind = torch.int64 if np.issubdtype(features.dtype, np.integer) else torch.float32
+    return torch.as_tensor(features, dtype=kind, device=device)
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:

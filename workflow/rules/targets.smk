@@ -20,9 +20,17 @@ EMBEDDINGS = {
     "embedded_items": f"{SPACE}/embeddings/items.h5",
     "embedded_captions": f"{SPACE}/embeddings/captions.h5",
 }
-FEATURES = {
-    "embedded_items": f"{SPACE}/features/pooled.h5",
-    "embedded_captions": f"{SPACE}/features/captions.h5",
+# What a model may start from -> the stores that it is given.
+STORES = {
+    "embeddings": EMBEDDINGS,
+    "features": {
+        "embedded_items": f"{SPACE}/features/pooled.h5",
+        "embedded_captions": f"{SPACE}/features/captions.h5",
+    },
+    "regions": {
+        "embedded_items": f"{SPACE}/features/regions.h5",
+        "embedded_captions": f"{DATA}/words.h5",
+    },
 }
 
 RUNS = CONFIG.runs()
@@ -84,8 +92,8 @@ def family_code(name):
 
 
 def stores(wildcards):
-    """What the wildcards' model is given: the aligned embeddings, or the encoders' features."""
-    return FEATURES if entry(wildcards).starts_from == "features" else EMBEDDINGS
+    """What the wildcards' model is given."""
+    return STORES[entry(wildcards).starts_from]
 
 
 def source_code(name):
@@ -145,6 +153,22 @@ def surrogate_of(wildcards):
 
 def run_path(run, name):
     return f"{RUN.format(model=run.model, seed=run.seed)}/{name}"
+
+
+def members(name):
+    """Files called so of the runs that the wildcards' model is put together from, if it is."""
+    return lambda wildcards: [
+        f"{SPACE}/runs/{member}/{wildcards.seed}/{name}"
+        for member in entry(wildcards).members_of
+    ]
+
+
+def python(wildcards):
+    """The command that runs a training script: python, or as many processes as are asked for."""
+    processes = entry(wildcards).processes
+    if processes == 1:
+        return "python"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes}"
 
 
 def teacher_checkpoint(wildcards):

@@ -7,6 +7,8 @@ rule train:
         **TABLES,
         surrogate=surrogate_of,
         published=lambda wildcards: entry(wildcards).published_files,
+        members=members("model.safetensors"),
+        member_settings=members("settings.json"),
     output:
         weights=f"{RUN}/model.safetensors",
         settings=f"{RUN}/settings.json",
@@ -19,9 +21,9 @@ rule train:
         f"{LOG}/train/{{model}}.{{seed}}.tsv"
     conda:
         environment("torch")
-    threads: 1
+    threads: lambda wildcards: entry(wildcards).processes
     resources:
-        mem_mb=lambda wildcards: 1500 + entry(wildcards).held_mb,
+        mem_mb=lambda wildcards: (1500 + entry(wildcards).held_mb) * entry(wildcards).processes,
         runtime=240,
     params:
         script=script("train.py"),
@@ -30,12 +32,16 @@ rule train:
         surrogate=lambda wildcards, input: (
             f"--surrogate {input.surrogate}" if input.surrogate else ""
         ),
+        members=lambda wildcards, input: (
+            f"--members {input.members}" if input.members else ""
+        ),
+        python=python,
         device=CONFIG.device,
         code=family_code("train.py"),
     shell:
-        "python {params.script} --data {params.data:q} --model {params.model:q} "
-        "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} "
+        "{params.python} {params.script} --data {params.data:q} --model {params.model:q} "
+        "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} {params.members} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --history {output.history} "
         "--last $(dirname {output.last}) --code {params.code} "
-        "--device {params.device} --threads {threads} 2>&1 | tee {log}"
+        "--device {params.device} --threads 1 2>&1 | tee {log}"

@@ -1,4 +1,4 @@
-"""Train one run: a model with a seed; a published one is read and validated only."""
+"""Train one run: a model with a seed; one that is ready is validated only. Runs under torchrun."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from arguments import add_embeddings, parser, reader
+from polymatch import distributed
 from polymatch.data.tables import write_table
-from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
 from polymatch.models import first_model, save_model
 from polymatch.provenance import file_hash, settings_hash
@@ -35,6 +35,7 @@ def main() -> None:
     args.add_argument("--name", required=True, help="name of the model, for the progress line")
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--surrogate", type=Path)
+    args.add_argument("--members", type=Path, nargs="*", default=[], help="weights of its parts")
     args.add_argument("--history", type=Path, required=True, help="CSV; the model goes beside it")
     args.add_argument("--last", type=Path, help="folder for the last epoch's model too")
     args.add_argument("--code", default="", help="hash of the code: no other's state is resumed")
@@ -43,24 +44,29 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     data, splits = given.data, reader(given)
     train_set = splits.stored_training_set("train", data.train_captions).within(given.model.held_mb)
+    device = distributed.start(given.device)
     torch.manual_seed(given.seed)
-    model = first_model(given.model, *train_set.widths)
+    members = [weights.parent for weights in given.members]
+    model = first_model(given.model, *train_set.widths, members)
     if given.surrogate:
         # Here, since it costs a second that other families need not wait for.
         from polymatch.surrogate import PolynomialSurrogate
 
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
     history = train(
-        model.to(pick_device(given.device)),
+        model.to(device),
         train_set,
         splits.retrieval_set("val", data.test_captions),
         seed=given.seed,
         label=f"{given.name} seed {given.seed}",
         resume=resume_point(given),
         last=given.last,
+        tensorboard=given.history.with_name("tensorboard"),
     )
-    save_model(model, given.history.parent)
-    write_table(history, given.history, "history")
+    if distributed.rank() == 0:
+        save_model(model, given.history.parent)
+        write_table(history, given.history, "history")
+    distributed.stop()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from polymatch.data.semantics import Semantics
+
 
 class Matches:
     """Which texts are right answers for which items, over a whole training set.
@@ -50,10 +52,11 @@ class Batch(NamedTuple):
     """Features of B items and B captions, a pair a row; an item may stand in several rows.
 
     Attributes:
-        items: [B, D] item features. captions: [B, D'] caption features.
+        items: [B, D] or [B, R, F] item features. captions: [B, D'] features or [B, L] words.
         positives: [B, B], items × captions, true where they match.
         item_rows: [B] rows of the items in the training set. texts: [B] numbers of the texts.
         matches: the same for rows and texts that are not in this batch.
+        semantics: how near texts are to items in meaning; worked out when it is asked.
     """
 
     items: Tensor
@@ -62,3 +65,4 @@ class Batch(NamedTuple):
     item_rows: Tensor
     texts: Tensor
     matches: Matches
+    semantics: Semantics

@@ -14,6 +14,7 @@ from polymatch.data.captions import Queries, merge_queries, normal_text, select_
 from polymatch.data.features import FeatureStore
 from polymatch.data.tables import read_table
 from polymatch.data.training_set import StoredTrainingSet, TrainingSet
+from polymatch.data.words import open_store
 from polymatch.errors import DataError
 from polymatch.settings.stages import DataSettings
 
@@ -22,7 +23,7 @@ __all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """A gallery and its queries: ``items`` [N, D], ``captions`` [M, D'], one row a distinct text.
+    """A gallery and its queries, one row a distinct text; features as in a training set.
 
     ``positives`` holds, for each query, the ids of all items that its text names.
     """
@@ -43,7 +44,7 @@ class RetrievalSet:
         # Where each query names one item its features are these already; they may be large.
         as_they_are = np.array_equal(queries, np.arange(len(self.captions)))
         captions = self.captions if as_they_are else self.captions[queries]
-        return TrainingSet(self.items, captions, items, queries)
+        return TrainingSet(self.items, captions, items, queries, self.texts)
 
 
 def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) -> np.ndarray:
@@ -95,11 +96,13 @@ class SplitReader:
         """The same without its features, which are read when they are asked for."""
         items, captions = self._rows(split, kinds)
         row_of = {item: row for row, item in enumerate(items)}
-        texts, _ = pd.factorize(captions["text"].map(normal_text))
+        texts, wording = pd.factorize(captions["text"].map(normal_text))
         item_store, item_rows = self._stored(self.item_store, items)
         caption_store, caption_rows = self._stored(self.caption_store, list(captions["caption_id"]))
         pairs = np.array([row_of[item] for item in captions["item_id"]])
-        return StoredTrainingSet(item_store, caption_store, item_rows, caption_rows, pairs, texts)
+        return StoredTrainingSet(
+            item_store, caption_store, item_rows, caption_rows, pairs, texts, list(wording)
+        )
 
     def retrieval_set(self, split: str, kinds: list[str]) -> RetrievalSet:
         """The items of ``split`` as a gallery and the distinct texts about them as queries."""
@@ -139,6 +142,6 @@ class SplitReader:
 
     def _stored(self, path: Path, ids: list[str]) -> tuple[FeatureStore, NDArray[np.int64]]:
         """A store of this data set and the rows of ``ids`` in it."""
-        store = FeatureStore(path)
+        store = open_store(path)
         store.check_dataset(self.dataset)
         return store, store.index(ids)

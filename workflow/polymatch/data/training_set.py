@@ -1,5 +1,8 @@
 """What a head is trained on, in memory or in its stores.
 
+An item is a vector or one for each of its regions; a caption is a vector or its words, numbers that
+zeros fill up to one length.
+
 The two forms answer to the same names, so that whatever goes through the captions in parts takes
 either. The stored form holds row numbers only; what it gives is checked as it is read, since a
 store may be larger than what one job uses of it.
@@ -7,15 +10,21 @@ store may be larger than what one job uses of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polymatch.data.features import FeatureStore
+from polymatch.data.words import WordStore
 
 Rows = NDArray[np.int64]
+
+Width = int | tuple[int, ...]
+"""What a model has to know of its input: D of vectors, (R, F) of regions, the number of words."""
 
 _MB = 1 << 20
 
@@ -24,8 +33,8 @@ class Gathered(NamedTuple):
     """Some captions with their items.
 
     Attributes:
-        items: [I, D], each item once, in ascending order of its row in the training set.
-        captions: [C, D'], in the order asked for.
+        items: [I, ...], each item once, in ascending order of its row in the training set.
+        captions: [C, ...], in the order asked for.
         pairs: [C], each caption's row in ``items``.
     """
 
@@ -38,20 +47,24 @@ class Gathered(NamedTuple):
 class TrainingSet:
     """Items, captions and which caption row is about which item.
 
-    ``items`` [N, D] and ``captions`` [M, D'] are features; ``pairs`` [M] gives each caption's item
-    row. ``texts`` [M] numbers the distinct texts: captions of one text, and of one item, are
-    positives of each other's items.
+    ``items`` [N, D] or [N, R, F] and ``captions`` [M, D'] or words [M, L] are features; ``pairs``
+    [M] gives each caption's item row. ``texts`` [M] numbers the distinct texts: captions of one
+    text, and of one item, are positives of each other's items. ``wording`` holds the texts
+    themselves, by that number, and ``vocabulary_size`` is of the words.
     """
 
     items: np.ndarray
     captions: np.ndarray
     pairs: np.ndarray
     texts: np.ndarray
+    wording: Sequence[str] = ()
+    vocabulary_size: int | None = None
 
     @property
-    def widths(self) -> tuple[int, int]:
-        """D and D'."""
-        return self.items.shape[-1], self.captions.shape[-1]
+    def widths(self) -> tuple[Width, Width]:
+        """Of items and of captions."""
+        captions = width_of(self.captions.shape[1:])
+        return width_of(self.items.shape[1:]), self.vocabulary_size or captions
 
     def gather(self, rows: Rows) -> Gathered:
         """The captions of these rows with their items."""
@@ -66,7 +79,7 @@ class StoredTrainingSet:
     Attributes:
         item_store, caption_store: where the features are.
         item_rows: [N], the items' rows in their store. caption_rows: [M], likewise.
-        pairs, texts: [M], as in :class:`TrainingSet`.
+        pairs, texts, wording: as in :class:`TrainingSet`.
         memory_mb: what a loader of it may hold.
     """
 
@@ -76,18 +89,27 @@ class StoredTrainingSet:
     caption_rows: Rows
     pairs: Rows
     texts: Rows
+    wording: Sequence[str] = ()
     memory_mb: int = 1024
 
     @property
-    def widths(self) -> tuple[int, int]:
-        """Widths D and D' of items and captions."""
-        return self.item_store.dim, self.caption_store.dim
+    def widths(self) -> tuple[Width, Width]:
+        """Of items and of captions."""
+        return width_of(self.item_store.shape), self.vocabulary_size or width_of(
+            self.caption_store.shape
+        )
+
+    @property
+    def vocabulary_size(self) -> int | None:
+        """Number of words, where captions are words."""
+        store = self.caption_store
+        return store.vocabulary_size if isinstance(store, WordStore) else None
 
     @property
     def nbytes(self) -> int:
-        """Size of all features, as float32."""
-        item_width, caption_width = self.widths
-        return 4 * (len(self.item_rows) * item_width + len(self.caption_rows) * caption_width)
+        """Size of all features in memory."""
+        of_items = len(self.item_rows) * prod(self.item_store.shape)
+        return 4 * (of_items + len(self.caption_rows) * prod(self.caption_store.shape))
 
     def gather(self, rows: Rows, checked: bool = False) -> Gathered:
         """Read the captions of these rows with their items; fastest in the stores' order.
@@ -117,6 +139,8 @@ class StoredTrainingSet:
             self.caption_store.take(self.caption_rows),
             self.pairs,
             self.texts,
+            self.wording,
+            self.vocabulary_size,
         )
 
     def within(self, memory_mb: int) -> TrainingSet | StoredTrainingSet:
@@ -124,3 +148,8 @@ class StoredTrainingSet:
         if self.nbytes <= memory_mb * _MB:
             return self.load()
         return replace(self, memory_mb=memory_mb)
+
+
+def width_of(shape: Sequence[int]) -> Width:
+    """The width of features of this shape: a number for a vector."""
+    return shape[0] if len(shape) == 1 else tuple(shape)

@@ -30,6 +30,7 @@ from torch.fx import Node
 from polymatch.data.splits import RetrievalSet
 from polymatch.deployment import operators
 from polymatch.deployment.graphs import STAGES, ModelGraphs, node_origins, run_graph
+from polymatch.device import on_device
 
 CATEGORIES = (
     "weights",
@@ -63,8 +64,8 @@ def audit(graphs: ModelGraphs, data: RetrievalSet) -> Audit:
     The table's columns are those of ``workflow/schemas/operators.schema.json``.
     """
     counter = _Counter(graphs)
-    items = counter.run("items", [_tensor(data.items)])
-    captions = counter.run("captions", [_tensor(data.captions)])
+    items = counter.run("items", [on_device(data.items)])
+    captions = counter.run("captions", [on_device(data.captions)])
     counter.run("scorer", [*items, *captions])
     rows = counter.rows()
     table = pd.DataFrame(rows, columns=["stage", "done", "operator", "category", "count", "work"])
@@ -173,7 +174,3 @@ def _when(origins: frozenset[str]) -> str:
     if "captions" not in origins:
         return _ONCE
     return _PAIR if "items" in origins else _QUERY
-
-
-def _tensor(features: np.ndarray) -> Tensor:
-    return torch.as_tensor(features, dtype=torch.float32)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from polymatch.data.splits import RetrievalSet
 from polymatch.deployment.timing import peak_memory, statistics, times
+from polymatch.device import on_device
 from polymatch.models import load_model
 from polymatch.settings.stages import BenchmarkSettings
 
@@ -41,12 +42,15 @@ def measure(
     torch.set_num_threads(settings.threads)
     before = peak_memory(device)
     model = load_model(run_directory, device)
-    queries = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
-    items = model.encode_items(torch.as_tensor(data.items, dtype=torch.float32, device=device))
+    queries = on_device(data.captions, device)
+    items = model.encode_items(on_device(data.items, device))
     gallery = model.prepare_items(items, kind)
+    counted: list[int] = []
 
     def timed(name: str, work: Callable[[], Any]) -> dict[str, float]:
-        return statistics(name, times(work, settings.warmup, settings.runs, device))
+        taken = times(work, settings.warmup, settings.runs, device, settings.longest)
+        counted.append(len(taken))
+        return statistics(name, taken)
 
     def answer(name: str, batch: Tensor, prefix: str) -> dict[str, float]:
         encoded = model.encode_captions(batch)
@@ -64,7 +68,7 @@ def measure(
         "parameters": sum(p.numel() for p in model.parameters()),
         "n_items": len(data.item_ids),
         "n_captions": len(data.texts),
-        "runs": settings.runs,
+        "runs": min(counted),
         "threads": settings.threads,
         "device": str(device),
     }

@@ -27,6 +27,7 @@ from polymatch.deployment.arrays import (
 )
 from polymatch.deployment.audit import factors, product_kind, stored_factor
 from polymatch.deployment.graphs import ModelGraphs, flatten, node_origins, run_graph
+from polymatch.device import on_device
 from polymatch.models import RetrievalModel
 
 
@@ -121,10 +122,10 @@ class Chip:
                 layer.converters(self.dac_bits, bits, self.bounds[bits][name])
             if bits not in galleries:
                 self._wear(found[0.0])
-                items = flatten(self.model.encode_items(as_tensor(data.items)))  # type: ignore[operator]
+                items = flatten(self.model.encode_items(on_device(data.items)))  # type: ignore[operator]
                 galleries[bits] = _Gallery(self, programmer, bits, items, gallery_seed)
             self._wear(found[seconds])
-            captions = flatten(self.model.encode_captions(as_tensor(data.captions)))  # type: ignore[operator]
+            captions = flatten(self.model.encode_captions(on_device(data.captions)))  # type: ignore[operator]
             results.append(galleries[bits].scores(captions, seconds).numpy())
         return results
 
@@ -174,9 +175,9 @@ class Chip:
         seen: dict[str, tuple[Tensor, Tensor]] = {}
         with torch.inference_mode():
             with InputRecorder(linear) as of_items:
-                items = flatten(model.encode_items(as_tensor(val.items)))
+                items = flatten(model.encode_items(on_device(val.items)))
             with InputRecorder(linear) as of_captions:
-                captions = flatten(model.encode_captions(as_tensor(val.captions)))
+                captions = flatten(model.encode_captions(on_device(val.captions)))
             self.used = {"items": list(of_items.seen), "captions": list(of_captions.seen)}
             for name, inputs in (of_items.seen | of_captions.seen).items():
                 seen[name] = inputs, self.layers[name].target
@@ -227,11 +228,6 @@ class _Gallery:
 def generator(seed: np.random.SeedSequence) -> torch.Generator:
     """Return torch's generator on the CPU for a seed of numpy's."""
     return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-
-
-def as_tensor(features: np.ndarray) -> Tensor:
-    """Return features as float32 on the CPU."""
-    return torch.as_tensor(features, dtype=torch.float32)
 
 
 def phase_change_memory(weights: Tensor, stream: torch.Generator) -> Stored:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from polymatch.data.splits import RetrievalSet
 from polymatch.deployment.timing import peak_memory, reset_peak_memory, statistics, times
+from polymatch.device import on_device
 from polymatch.models import RetrievalModel, load_model
 from polymatch.settings.stages import BenchmarkSettings
 
@@ -37,6 +38,9 @@ def measure_growth(
 ) -> pd.DataFrame:
     """Time a single query and a batch of them against each size of ``settings.gallery``.
 
+    A size at which the batch would take longer than ``settings.longest``, as the one before tells,
+    is left out, and so are those after it.
+
     Returns:
         A frame as ``workflow/schemas/growth.schema.json`` describes it, two rows a size. Memory is
         the peak of encoding, preparing and searching a gallery of that size; where only the
@@ -44,10 +48,12 @@ def measure_growth(
     """
     torch.set_num_threads(settings.threads)
     model = load_model(run_directory, device)
-    items = torch.as_tensor(data.items, dtype=torch.float32)
-    captions = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
+    items, captions = on_device(data.items), on_device(data.captions, device)
     rows = []
     for size in settings.gallery:
+        if rows and rows[-1]["latency_ms"] * size / rows[-1]["gallery"] > 1000 * settings.longest:
+            print(f"a gallery of {size} items is left out: a batch would take too long (`longest`)")
+            break
         reset_peak_memory(device)
         gallery = model.prepare_items(encoded_gallery(model, items, size, device), kind)
         for number in dict.fromkeys((1, settings.gallery_batch)):

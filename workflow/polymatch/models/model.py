@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from polymatch.data.training_set import Width
 from polymatch.errors import ConfigError, DataError
 from polymatch.files import written_atomically
 from polymatch.settings.families import families
@@ -29,20 +30,21 @@ class RetrievalModel(nn.Module, ABC):
     """A model: three calls, and nothing outside its module knows more.
 
     What the two encoders return is the family's own; the caller only hands it to ``similarity``.
+    Widths are D of embeddings or features, (R, F) of regions, and the number of words.
     """
 
-    def __init__(self, settings: ModelSettings, item_width: int, caption_width: int) -> None:
+    def __init__(self, settings: ModelSettings, item_width: Any, caption_width: Any) -> None:
         super().__init__()
         self.settings = settings
         self.widths = (item_width, caption_width)
 
     @abstractmethod
     def encode_items(self, features: Tensor) -> Any:
-        """Encode items given by their embeddings, [N, D]."""
+        """Encode items given by their embeddings, [N, D], or regions, [N, R, F]."""
 
     @abstractmethod
     def encode_captions(self, features: Tensor) -> Any:
-        """Encode captions given by their embeddings, [M, D]."""
+        """Encode captions given by their embeddings, [M, D], or words, [M, L]."""
 
     @abstractmethod
     def similarity(self, items: Any, captions: Any, kind: str | None = None) -> Tensor:
@@ -108,29 +110,39 @@ class RetrievalModel(nn.Module, ABC):
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
 
-def build_model(settings: ModelSettings, item_width: int, caption_width: int) -> RetrievalModel:
+def build_model(settings: ModelSettings, item_width: Width, caption_width: Width) -> RetrievalModel:
     """Build the untrained model that ``settings`` describes, of the module named by its family."""
     module = importlib.import_module(f"polymatch.models.{settings.family}")
     return module.Model(settings, item_width, caption_width)
 
 
-def first_model(settings: ModelSettings, item_width: int, caption_width: int) -> RetrievalModel:
-    """Return the model that training starts from, or the published one that ``settings`` name.
+def first_model(
+    settings: ModelSettings,
+    item_width: Width,
+    caption_width: Width,
+    members: Sequence[Path] = (),
+) -> RetrievalModel:
+    """Return the model that training starts from, or the one that ``settings`` say is ready.
+
+    Args:
+        members: folders of the trained runs that it is put together from.
 
     Raises:
         ConfigError: the published model has other widths or sizes than the data and the settings.
         DataError: its files are not what they should be.
     """
+    module = importlib.import_module(f"polymatch.models.{settings.family}")
+    if members:
+        return module.assemble(settings, [load_model(member) for member in members])
     if not settings.published_files:
         return build_model(settings, item_width, caption_width)
-    module = importlib.import_module(f"polymatch.models.{settings.family}")
     model: RetrievalModel = module.load_published(*settings.published_files)
     where = settings.published_files[0]
     if model.widths != (item_width, caption_width):
         raise ConfigError(
-            f"{where}: for embeddings of width {model.widths[0]}, but the data set's have "
-            f"{item_width} (items) and {caption_width} (captions); it needs those that it was "
-            "trained on"
+            f"{where}: for inputs of width {model.widths[0]} (items) and {model.widths[1]} "
+            f"(captions), but the data set's have {item_width} and {caption_width}; it needs those "
+            "that it was trained on"
         )
     model.adopt(settings)
     return model
@@ -178,7 +190,11 @@ def load_model(run_directory: Path | str, device: str | torch.device = "cpu") ->
         raise DataError(
             f"{folder}: its settings are of another version of Polymatch (`{key}`); train it again"
         ) from error
-    model = build_model(settings, record["item_width"], record["caption_width"])
+    widths = [
+        tuple(width) if isinstance(width, list) else width
+        for width in (record["item_width"], record["caption_width"])
+    ]
+    model = build_model(settings, *widths)
     model.attach(record["attachments"])
     model.load_state_dict(weights)
     return model.to(device).eval()

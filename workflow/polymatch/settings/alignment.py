@@ -86,6 +86,10 @@ class AlignmentModelSettings(TrainedSettings):
         return self.published_checkpoint is None and self.members is None
 
     @property
+    def members_of(self) -> list[str]:
+        return self.members or []
+
+    @property
     def published_files(self) -> list[str]:
         return self.published_checkpoint or []
 

@@ -145,7 +145,9 @@ class Config(Section):
 
     def simulated(self, model: str) -> bool:
         """Whether a model is exported and simulated for the tables."""
-        return self.deployment.models is None or model in self.deployment.models
+        if self.deployment.models is None:
+            return self.model_entry(model).starts_from != "regions"
+        return model in self.deployment.models
 
     def pictured(self) -> list[tuple[Run, str]]:
         """The runs that the main job draws, each with the similarity that it is drawn by."""
@@ -162,7 +164,7 @@ class Config(Section):
 
     def runs_of(self, name: str) -> list[Run]:
         """The runs of one model: a seed each, or one run where nothing is trained."""
-        seeds = self.seeds if self.model_entry(name).trained else [0]
+        seeds = self.seeds if self.model_entry(name).seeded else [0]
         return [Run(name, seed) for seed in seeds]
 
 
@@ -237,6 +239,19 @@ def _check_references(config: Config) -> None:
                 f"models.{name}.teacher: unknown teacher {teacher!r}; "
                 f"{suggest(teacher, config.teachers)}"
             )
+    for name, entry in config.entries.items():
+        for place, member in enumerate(entry.members_of):
+            where = f"models.{name}.members.{place}"
+            if member not in config.models:
+                raise ConfigError(
+                    f"{where}: unknown model {member!r}; {suggest(member, config.models)}"
+                )
+            part = config.models[member]
+            if part.family != entry.family or not part.trained:
+                raise ConfigError(
+                    f"{where}: {member!r} is no trained model of family {entry.family}, which "
+                    f"{name!r} could be put together from"
+                )
     named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
     named["teacher_comparison.model"] = config.teacher_comparison.model
     for section in ("pictures", "deployment"):
@@ -250,6 +265,12 @@ def _check_references(config: Config) -> None:
         if metric not in measures:
             raise ConfigError(
                 f"evaluation.metrics: unknown metric {metric!r}; {suggest(metric, measures)}"
+            )
+    for place, name in enumerate(config.deployment.models or []):
+        if config.model_entry(name).starts_from == "regions":
+            raise ConfigError(
+                f"deployment.models.{place}: {name!r} scores words and regions pair by pair, in "
+                "groups of one length: that is no graph to export and simulate; take it out"
             )
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points

@@ -16,9 +16,17 @@ class TrainingSettings(Section):
     lr: Number = Field(1e-4, gt=0, description="peak learning rate of AdamW")
     batch_size: int = Field(64, ge=2, description="captions a batch, each with its item")
     weight_decay: Number = Field(1e-4, ge=0, description="decoupled weight decay of AdamW")
+    schedule: Literal["cosine", "step"] = Field(
+        "cosine",
+        description="the rate falls along a cosine, or by `step_factor` every `step_epochs`",
+    )
     final_lr: Number = Field(
         0.1, ge=0, le=1, description="share of `lr` that the cosine schedule ends at"
     )
+    step_epochs: int | None = Field(
+        None, ge=1, description="epochs after which the rate falls, again and again (step)"
+    )
+    step_factor: Number = Field(0.1, gt=0, le=1, description="what it is multiplied by then (step)")
     clip_norm: Number = Field(1.0, gt=0, description="largest gradient norm; more is scaled down")
     select: Literal["val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1", "last"] = Field(
         "val_rsum",
@@ -40,11 +48,23 @@ class TrainingSettings(Section):
         description="least time between two savings of the state that a killed training resumes "
         "from; 0 saves after every epoch",
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        description="processes that share a training, with a GPU each where there are some; the "
+        "result is that of one process. The pairs of a batch are shared out where scoring is dear "
+        "(family `alignment`); other families gain nothing",
+    )
+    tensorboard: bool = Field(
+        False, description="also write the history as TensorBoard events, into `RUN/tensorboard`"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.patience is not None and self.select == "last":
             raise ValueError("`patience` waits for a better epoch, but `select: last` knows none")
+        if (self.step_epochs is not None) != (self.schedule == "step"):
+            raise ValueError("`step_epochs` goes with `schedule: step`, and is needed there")
         return self
 
 
@@ -61,6 +81,16 @@ class ModelSettings(Section):
     def trained(self) -> bool:
         """Whether seeds matter: an untrained model is one run, whatever `seeds` says."""
         return isinstance(self, TrainedSettings)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether it has a run for each seed: it is trained, or put together from such runs."""
+        return self.trained or bool(self.members_of)
+
+    @property
+    def members_of(self) -> list[str]:
+        """Names of the entries whose trained runs it is put together from."""
+        return []
 
     @property
     def scored_by(self) -> list[str]:
@@ -80,6 +110,11 @@ class ModelSettings(Section):
     def held_mb(self) -> int:
         """Memory that the data of a training may take, in MB."""
         return 0
+
+    @property
+    def processes(self) -> int:
+        """Processes that share its training."""
+        return 1
 
     @property
     def loss_module(self) -> str:
@@ -122,3 +157,7 @@ class TrainedSettings(ModelSettings):
     @property
     def held_mb(self) -> int:
         return self.training.memory_mb
+
+    @property
+    def processes(self) -> int:
+        return self.training.processes if self.trained else 1

@@ -248,6 +248,13 @@ class BenchmarkSettings(Section):
         description="time after which no more runs are counted for one of these sizes, once there "
         "are six (or `runs`, if fewer)",
     )
+    longest: Number = Field(
+        5.0,
+        gt=0,
+        description="seconds that one run may take: a gallery that would take longer, by what the "
+        "one before it took, is not measured; and after which no more runs of the test split are "
+        "counted, once there are six",
+    )
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -267,8 +274,8 @@ class DeploymentSettings(Section):
 
     models: list[str] | None = Field(
         None,
-        description="models that are exported and simulated for the tables; all if not given, and "
-        "any other when asked for",
+        description="models that are exported and simulated for the tables; all that start from vectors "
+        "if not given, and any other of those when asked for",
     )
     gallery: bool = Field(
         True,

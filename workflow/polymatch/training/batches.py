@@ -8,18 +8,21 @@ import torch
 from torch import Tensor
 
 from polymatch.data.batch import Batch, Matches
+from polymatch.data.semantics import Semantics
 from polymatch.data.splits import TrainingSet
+from polymatch.device import on_device
 
 
 class Batches:
     """Shuffled batches of a training set; the last, smaller one is kept if it has two captions."""
 
     def __init__(self, data: TrainingSet, batch_size: int, device: torch.device) -> None:
-        self.items = torch.as_tensor(data.items, dtype=torch.float32, device=device)
-        self.captions = torch.as_tensor(data.captions, dtype=torch.float32, device=device)
+        self.items = on_device(data.items, device)
+        self.captions = on_device(data.captions, device)
         self.pairs = torch.as_tensor(data.pairs, device=device)
         self.texts = torch.as_tensor(data.texts, device=device)
         self.matches = Matches(self.pairs, self.texts)
+        self.semantics = Semantics(data.wording, data.pairs, data.texts)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -36,8 +39,16 @@ class Batches:
         """The batch of these caption rows; the same item may stand in it more than once."""
         items, texts = self.pairs[rows], self.texts[rows]
         positives = self.matches.between(items, texts)
-        return Batch(self.items[items], self.captions[rows], positives, items, texts, self.matches)
+        return Batch(
+            self.items[items],
+            self.captions[rows],
+            positives,
+            items,
+            texts,
+            self.matches,
+            self.semantics,
+        )
 
     def sample(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Items [N, D], captions [M, D'] and each caption's item [M]: here, the whole set."""
+        """Items [N, ...], captions [M, ...] and each caption's item [M]: here, the whole set."""
         return self.items, self.captions, self.pairs

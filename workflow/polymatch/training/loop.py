@@ -1,9 +1,10 @@
 """The one loop that trains every family.
 
-AdamW with a cosine schedule over epochs (as the published projectors are trained), gradient
-clipping, validation after every epoch, early stopping. Features live on the device and batches are
-gathered, unless there are too many: then they are streamed from disk. A training that was killed
-goes on where it last saved its state, to the same result.
+AdamW with a cosine schedule over epochs (as the published projectors are trained) or one in steps,
+gradient clipping, validation after every epoch, early stopping. Features live on the device and
+batches are gathered, unless there are too many: then they are streamed from disk. A training that
+was killed goes on where it last saved its state, to the same result. Several processes may share
+one (:mod:`polymatch.distributed`).
 
 Deviations from the published loops: the kept epoch is chosen on val by R-sum or R@1, not by the
 training loss, captions that name several items count as positives of each, and learnt temperatures
@@ -24,6 +25,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from polymatch import distributed
 from polymatch.data.splits import RetrievalSet, StoredTrainingSet, TrainingSet
 from polymatch.device import random_state, restore_random_state
 from polymatch.errors import NumericsError
@@ -31,6 +33,7 @@ from polymatch.evaluation import retrieval_metrics
 from polymatch.models import RetrievalModel, save_model
 from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.batches import Batches
+from polymatch.training.events import Events
 from polymatch.training.resume import ResumePoint
 from polymatch.training.scoring import encode
 from polymatch.training.streamed import make_batches
@@ -48,6 +51,7 @@ def train(
     report: Report | None = None,
     resume: ResumePoint | None = None,
     last: Path | None = None,
+    tensorboard: Path | None = None,
 ) -> pd.DataFrame:
     """Train ``model`` in place and return its history, one row an epoch.
 
@@ -61,6 +65,9 @@ def train(
         report: called with every epoch's number and row; training stops there if it says so.
         resume: where the state is saved, and taken from if it is there; gone in the end.
         last: folder for a checkpoint of the last epoch's model, whichever is kept.
+        tensorboard: folder for TensorBoard events, where the settings ask for them.
+
+    Of several processes, only the first one writes; all return the same.
 
     Raises:
         NumericsError: the gradient is not finite; the message says when.
@@ -72,11 +79,12 @@ def train(
         return pd.DataFrame([_row(0, 0.0, {}, _validate(model, val_set), 0.0) | {"kept": True}])
     training = _Training(model, train_set, val_set, settings.training, seed)
     with _no_denormals():
-        training.run(label, report, resume)
-    if last is not None:
+        training.run(label, report, resume, tensorboard if settings.training.tensorboard else None)
+    first = distributed.rank() == 0
+    if last is not None and first:
         save_model(model, last)
     training.take_best()
-    if resume is not None:
+    if resume is not None and first:
         resume.remove()
     # The last row has every column, in the order in which a person reads them.
     history = pd.DataFrame(training.history, columns=list(training.history[-1]))
@@ -108,18 +116,26 @@ class _Training:
         both = [*model.parameters(), *self.loss.parameters()]
         self.parameters = [parameter for parameter in both if parameter.requires_grad]
         self.optimiser = _optimiser(self.parameters, settings)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
-        )
+        self.schedule = _schedule(self.optimiser, settings)
+        self.events: Events | None = None
         self.best, self.kept, self.stale = -1.0, 0, 0
         self.weights, self.attached = deepcopy(model.state_dict()), model.attachments()
 
-    def run(self, label: str, report: Report | None, resume: ResumePoint | None) -> None:
+    def run(
+        self,
+        label: str,
+        report: Report | None,
+        resume: ResumePoint | None,
+        tensorboard: Path | None,
+    ) -> None:
         """Train until the epochs are done, patience is out, or ``report`` says so."""
         saved = resume.load() if resume is not None else None
         if saved is not None:
             self.restore(saved)
         epochs, done = self.settings.epochs, len(self.history) - 1
+        first = distributed.rank() == 0
+        if tensorboard is not None and first:
+            self.events = Events(tensorboard, done + 1)
         for epoch in tqdm(
             range(done + 1, epochs + 1),
             desc=label,
@@ -127,14 +143,19 @@ class _Training:
             total=epochs,
             mininterval=5,
             unit="epoch",
+            disable=not first,
         ):
             if self.settings.patience is not None and self.stale >= self.settings.patience:
                 break
             row = self.epoch(epoch)
+            if self.events is not None:
+                self.events.epoch(row)
             if report is not None and report(epoch, row):
                 break
-            if resume is not None:
+            if resume is not None and first:
                 resume.save(self.state)
+        if self.events is not None:
+            self.events.close()
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train and validate once; return the row of the history."""
@@ -143,6 +164,8 @@ class _Training:
         losses = self._one_epoch(epoch)
         self.schedule.step()
         figures = {"val_loss": self._val_loss()} | _validate(self.model, self.val_set)
+        # Processes stop and select together, whatever the last bits of their own figures.
+        figures = distributed.same_everywhere(figures)
         row = _row(epoch, lr, losses, figures, time.perf_counter() - self.started)
         self.history.append(row)
         select = self.settings.select
@@ -194,10 +217,11 @@ class _Training:
         self.model.train()
         self.loss.train()
         totals: dict[str, torch.Tensor] = {}
-        for batch in self.batches.epoch(self.order):
+        for number, batch in enumerate(self.batches.epoch(self.order)):
             parts = self.loss(self.model, batch)
             self.optimiser.zero_grad(set_to_none=True)
-            parts["loss"].backward()
+            (parts["loss"] / distributed.world_size()).backward()
+            distributed.sum_gradients(self.parameters)
             norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
             if not norm.isfinite():
                 # Clipping by an infinite norm would set every gradient to zero.
@@ -208,6 +232,8 @@ class _Training:
                 )
             self.optimiser.step()
             self.loss.after_step(self.model)
+            if self.events is not None:
+                self.events.batch((epoch - 1) * len(self.batches) + number, parts)
             for name, part in parts.items():
                 totals[name] = totals.get(name, torch.zeros(())) + part.detach().float()
         return {name: float(total) / len(self.batches) for name, total in totals.items()}
@@ -235,6 +261,18 @@ def _optimiser(
         {"params": [p for p in parameters if not p.ndim], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr)
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, settings: TrainingSettings
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if settings.step_epochs is not None:
+        return torch.optim.lr_scheduler.StepLR(
+            optimiser, settings.step_epochs, settings.step_factor
+        )
+    return torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
+    )
 
 
 def _row(

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from polymatch.data.splits import RetrievalSet, TrainingSet
+from polymatch.device import on_device
 from polymatch.models import RetrievalModel
 
 _BLOCK_NUMBERS = 1 << 26
+_WORD_CAPTIONS = 1024
 
 
 def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) -> np.ndarray:
@@ -32,11 +35,17 @@ def write_scores(
         np.save(path, score(model, data, kind))
         return
     matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    # Words are encoded into a vector each: captions come in blocks too, then.
+    words = np.issubdtype(data.captions.dtype, np.integer)
+    columns = _WORD_CAPTIONS if words else shape[1]
     with torch.inference_mode(), _evaluating(model):
-        captions = model.encode_captions(_tensor(data.captions, model))
         for start in range(0, shape[0], rows):
             items = model.encode_items(_tensor(data.items[start : start + rows], model))
-            matrix[start : start + rows] = model.similarity(items, captions, kind).cpu().numpy()
+            for first in range(0, shape[1], columns):
+                block = data.captions[first : first + columns]
+                captions = model.encode_captions(_tensor(block, model))
+                scores = model.similarity(items, captions, kind)
+                matrix[start : start + rows, first : first + columns] = scores.cpu().numpy()
     matrix.flush()
 
 
@@ -59,5 +68,5 @@ def _evaluating(model: RetrievalModel) -> Iterator[None]:
         model.train(training)
 
 
-def _tensor(features: np.ndarray, model: RetrievalModel) -> torch.Tensor:
-    return torch.as_tensor(features, dtype=torch.float32, device=model.device)
+def _tensor(features: np.ndarray, model: RetrievalModel) -> Tensor:
+    return on_device(features, model.device)

@@ -28,14 +28,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from polymatch.data.batch import Batch, Matches
+from polymatch.data.semantics import Semantics
 from polymatch.data.splits import StoredTrainingSet, TrainingSet
 from polymatch.data.training_set import Gathered
+from polymatch.device import on_device
 from polymatch.training.batches import Batches
 
 Rows = NDArray[np.int64]
 
 _MB = 1 << 20
 _BLOCK_BYTES = 1 << 20
+# Of large features a block has few rows; below this, captions of one item would be read in turn.
+_LEAST_BLOCK_ROWS = 16
 
 
 def make_batches(
@@ -58,10 +62,12 @@ class StreamedBatches:
         self.pairs = torch.as_tensor(data.pairs, device=device)
         self.texts = torch.as_tensor(data.texts, device=device)
         self.matches = Matches(self.pairs, self.texts)
-        row_bytes = 4 * sum(data.widths)
+        self.semantics = Semantics(data.wording, data.pairs, data.texts)
+        # An item is held once, whatever the number of its captions.
+        row_bytes = -(-data.nbytes // len(self.pairs))
         batches = data.memory_mb * _MB // 4 // (row_bytes * batch_size)
         self.pool_rows = max(1, batches) * batch_size
-        self.block_rows = max(1, _BLOCK_BYTES // row_bytes)
+        self.block_rows = max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // row_bytes)
         self._stored = np.argsort(data.caption_rows, kind="stable")
         self._checked = False
 
@@ -85,7 +91,7 @@ class StreamedBatches:
         self._checked = True
 
     def sample(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Items [I, D], captions [C, D'] and each caption's item [C]: blocks from all over the set.
+        """Items [I, ...], captions [C, ...] and each caption's item [C]: blocks from all over the set.
 
         The same ones every time, of an eighth of the memory at most.
         """
@@ -97,7 +103,7 @@ class StreamedBatches:
         blocks = self._blocks()
         chosen = blocks[:: -(-len(blocks) // wanted)]
         sample = self.data.gather(np.concatenate(chosen))
-        items, captions, pairs = (torch.from_numpy(part).to(self.device) for part in sample)
+        items, captions, pairs = (on_device(part, self.device) for part in sample)
         return items, captions, pairs
 
     def _blocks(self) -> list[Rows]:
@@ -117,7 +123,7 @@ class StreamedBatches:
         return _Pool(rows, gathered, order)
 
     def _batches(self, pool: _Pool) -> Iterator[Batch]:
-        items, captions, pairs = (torch.from_numpy(part) for part in pool.gathered)
+        items, captions, pairs = (on_device(part) for part in pool.gathered)
         rows = torch.from_numpy(pool.rows)
         for part in torch.from_numpy(pool.order).split(self.batch_size):
             if len(part) < 2:
@@ -131,6 +137,7 @@ class StreamedBatches:
                 item_rows,
                 texts,
                 self.matches,
+                self.semantics,
             )
 
 
