@@ -123,7 +123,7 @@ def test_bad_arguments_are_named(tmp_path):
     path = tmp_path / "f.h5"
     with pytest.raises(DataError, match="needs the attributes revision, command"):
         FeatureWriter(path, 2, {"encoder": "e", "preprocessing": "", "dataset": "d"})
-    with pytest.raises(DataError, match="dtype 'int8' is not float32 or float16"):
+    with pytest.raises(DataError, match="dtype 'int8' is not float32, float16 or int32"):
         FeatureWriter(path, 2, ABOUT, dtype="int8")
     with pytest.raises(DataError, match="3 ids do not fit an array of shape"):
         write_features(path, ids(3), np.ones((2, 2)), attributes=ABOUT)

@@ -27,10 +27,10 @@ class FeatureWriter:
 
     Args:
         path: the final name.
-        dim: width of a feature, or its shape ((36, 1280) for regions).
+        dim: width of a feature, or its shape ((36, 1280) for regions, () for words).
         attributes: at least :data:`PROVENANCE`.
         ragged: an item has several rows; :meth:`append` then needs their ``lengths``.
-        dtype: ``float32`` or ``float16`` on disk.
+        dtype: ``float32`` or ``float16`` on disk; ``int32`` for words.
 
     Raises:
         DataError: attributes are missing; from :meth:`append`: an id occurs twice, a feature is
@@ -55,8 +55,8 @@ class FeatureWriter:
         absent = [name for name in PROVENANCE if name not in attributes]
         if absent:
             raise DataError(f"{self.path}: a store needs the attributes {', '.join(absent)}")
-        if dtype not in ("float32", "float16"):
-            raise DataError(f"{self.path}: dtype {dtype!r} is not float32 or float16")
+        if dtype not in ("float32", "float16", "int32"):
+            raise DataError(f"{self.path}: dtype {dtype!r} is not float32, float16 or int32")
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

@@ -34,6 +34,7 @@ from polymatch.settings.stages import (
 )
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
 from polymatch.settings.teachers import check_teachers
+from polymatch.settings.words import WordsSettings
 
 
 class Run(NamedTuple):
@@ -52,6 +53,10 @@ class Config(Section):
     )
     alignment: AlignmentSettings = Field(
         default_factory=AlignmentSettings, description="shared space"
+    )
+    words: WordsSettings = Field(
+        default_factory=WordsSettings,
+        description="words of the captions, for models that read word by word",
     )
     teachers: dict[Annotated[str, Field(pattern=NAME)], TeacherSettings] = Field(
         default_factory=dict, description="teachers by name"
