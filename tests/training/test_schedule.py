@@ -12,9 +12,7 @@ from .test_training import model, toy
 
 
 def test_the_rate_falls_in_steps_again_and_again():
-    head = model(
-        epochs=5, lr=0.01, schedule="step", step_epochs=2, step_factor=0.1, batch_size=40
-    )
+    head = model(epochs=5, lr=0.01, schedule="step", step_epochs=2, step_factor=0.1, batch_size=40)
     history = train(head, *toy(), seed=0)
     np.testing.assert_allclose(history["lr"][1:], [0.01, 0.01, 0.001, 0.001, 0.0001])
 

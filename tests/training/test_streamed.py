@@ -148,7 +148,7 @@ def test_a_sample_is_of_whole_pairs_from_all_over_the_set(sets):
     batches = small_pools(stored, 4, 40, 5)
     items, captions, pairs = batches.sample()
     assert 1 < len(captions) <= 20 + 5 and len(items) == len(pairs.unique())
-    drawn = pairs_of([streamed.Batch(items[pairs], captions, *[None] * 4)])
+    drawn = pairs_of([streamed.Batch(items[pairs], captions, *[None] * 5)])
     assert set(drawn) <= set(pairs_of([Batches(held, 4, CPU).gather(torch.arange(101))]))
     assert all(a is b for a, b in zip(batches.sample(), (items, captions, pairs), strict=True))
 

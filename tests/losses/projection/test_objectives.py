@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from polymatch.data.semantics import Semantics
 
 from polymatch.data.batch import Batch, Matches
 from polymatch.data.splits import TrainingSet
@@ -133,6 +134,7 @@ def random_batch(size, seed, n_items=1000):
         rows,
         rows,
         matches,
+        Semantics([], rows, rows),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from polymatch.data.words import WordStore
 
 Rows = NDArray[np.int64]
 
-Width = int | tuple[int, ...]
+Width: TypeAlias = Any
 """What a model has to know of its input: D of vectors, (R, F) of regions, the number of words."""
 
 _MB = 1 << 20

@@ -39,9 +39,9 @@ class WordStore(FeatureStore):
         return size
 
     @property
-    def dim(self) -> int:
-        """What a model is told of its captions: the size of the vocabulary."""
-        return self.vocabulary_size
+    def shape(self) -> tuple[int, ...]:
+        """Of what the longest caption takes in memory: (L,)."""
+        return (int(self.lengths.max(initial=0)),)
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -74,6 +74,16 @@ class WordStore(FeatureStore):
                 f"1 to {self.vocabulary_size - 1}; delete the file and run its stage again"
             )
         return words.astype(np.int32, copy=False)
+
+
+def open_store(path: Path | str) -> FeatureStore:
+    """The store at ``path``, of words or of features, as it says itself.
+
+    Raises:
+        DataError: the file is missing, truncated, or not a store.
+    """
+    features = FeatureStore(path)
+    return WordStore(path) if "vocabulary_size" in features.attributes else features
 
 
 class UnknownWords(NamedTuple):

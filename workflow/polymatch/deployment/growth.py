@@ -49,7 +49,7 @@ def measure_growth(
     torch.set_num_threads(settings.threads)
     model = load_model(run_directory, device)
     items, captions = on_device(data.items), on_device(data.captions, device)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for size in settings.gallery:
         if rows and rows[-1]["latency_ms"] * size / rows[-1]["gallery"] > 1000 * settings.longest:
             print(f"a gallery of {size} items is left out: a batch would take too long (`longest`)")

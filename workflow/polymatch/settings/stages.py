@@ -274,8 +274,8 @@ class DeploymentSettings(Section):
 
     models: list[str] | None = Field(
         None,
-        description="models that are exported and simulated for the tables; all that start from vectors "
-        "if not given, and any other of those when asked for",
+        description="models that are exported and simulated for the tables; all that start from "
+        "vectors if not given, and any other of those when asked for",
     )
     gallery: bool = Field(
         True,

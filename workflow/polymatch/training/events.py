@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from polymatch.errors import ConfigError
 
 
@@ -35,10 +37,10 @@ class Events:
             shutil.rmtree(folder, ignore_errors=True)
         self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
 
-    def batch(self, step: int, parts: Mapping[str, Any]) -> None:
+    def batch(self, step: int, parts: Mapping[str, Tensor]) -> None:
         """The loss of a batch and its parts, ``batch/loss`` and so on."""
         for name, part in parts.items():
-            self._writer.add_scalar(f"batch/{name}", float(part), step)
+            self._writer.add_scalar(f"batch/{name}", float(part.detach()), step)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """A row of the history, ``epoch/val_rsum`` and so on; what is missing is left out."""

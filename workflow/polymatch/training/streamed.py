@@ -91,9 +91,9 @@ class StreamedBatches:
         self._checked = True
 
     def sample(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Items [I, ...], captions [C, ...] and each caption's item [C]: blocks from all over the set.
+        """Items [I, ...], captions [C, ...] and each caption's item [C]: a part of the set.
 
-        The same ones every time, of an eighth of the memory at most.
+        Blocks from all over it, the same ones every time, of an eighth of the memory at most.
         """
         return self._sample
 
