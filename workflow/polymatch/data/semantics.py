@@ -6,8 +6,9 @@ Cross-Modal Retrieval", NeurIPS 2022, section 3.3), from 0 to 1. Since the mean 
 product with the mean, an item is one vector: the mean of its captions'.
 
 Deviations from the published code: vectors stay sparse, where it keeps a dense float64 row a
-caption (of COCO's size, 566,747 captions and 27,000 words: 86 MB instead of 122 GB); an item may have any number of captions, in any order, where it takes five
-in a row. Words are split by scikit-learn's own rule, as there: two letters or more, any case.
+caption (of COCO's size, 566,747 captions and 27,000 words: 86 MB instead of 122 GB); an item may
+have any number of captions, in any order, where it takes five in a row. Words are split by
+scikit-learn's own rule, as there: two letters or more, any case.
 """
 
 from __future__ import annotations
