@@ -37,7 +37,6 @@ rule summarise:
         deployabilities=[f"{path}.deployability.json" for path in SIMULATED],
         certificates=CERTIFICATES,
         histories=[run_path(run, "history.csv") for run in RUNS],
-        embedded_items=EMBEDDINGS["embedded_items"],
     output:
         report(
             "results/summary.csv",
@@ -57,7 +56,7 @@ rule summarise:
     params:
         script=script("summarise.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", "sweeps"}),
-        space=lambda wildcards, input: Path(input.embedded_items).parents[1],
+        space=lambda wildcards, input: Path(input.metrics[0]).parents[3],
         code=code("summarise.py"),
         stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
     shell:

@@ -6,7 +6,6 @@ rule sweep:
         ranks=sweep_files("{kind}.ranks.parquet"),
         histories=sweep_files("history.csv"),
         latencies=sweep_files("{kind}.latency.json", first_seed=True),
-        embedded_items=EMBEDDINGS["embedded_items"],
     output:
         table=report(
             "results/sweeps/{sweep}.csv",
@@ -28,7 +27,7 @@ rule sweep:
     params:
         script=script("sweep.py"),
         config=CONFIG.model_dump_json(exclude={"pictures"}),
-        space=lambda wildcards, input: Path(input.embedded_items).parents[1],
+        space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
         code=evaluation_code("sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "

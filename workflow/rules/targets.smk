@@ -25,6 +25,11 @@ FEATURES = {
     "embedded_captions": f"{SPACE}/features/captions.h5",
 }
 
+REGIONS = {
+    "embedded_items": f"{SPACE}/features/regions.h5",
+    "embedded_captions": f"{DATA}/words.h5",
+}
+
 RUNS = CONFIG.runs()
 SCORED = [
     (run, kind) for run in RUNS for kind in CONFIG.model_entry(run.model).scored_by
@@ -35,15 +40,21 @@ os.environ |= {
 }
 
 
-def given_files():
-    """Files of a data set that brings its features; what is missing is said before any job."""
-    from polymatch.sources import given_source
+def given_features():
+    """Files of a data set that brings its features, and the stores that they become.
+
+    What is missing, and a model that needs what is not brought, is said before any job.
+    """
+    from polymatch.sources import check_starts, given_source, given_stores
 
     with one_line_errors():
-        return given_source(CONFIG.data.source).input_files(CONFIG.data)
+        starts = {name: one.starts_from for name, one in CONFIG.entries.items()}
+        check_starts(CONFIG.data.source, starts)
+        files = given_source(CONFIG.data.source).input_files(CONFIG.data)
+        return files, given_stores(CONFIG.data)
 
 
-GIVEN_FILES = given_files() if CONFIG.encoder.given else []
+GIVEN_FILES, GIVEN_STORES = given_features() if CONFIG.encoder.given else ([], [])
 
 
 wildcard_constraints:
@@ -84,8 +95,9 @@ def family_code(name):
 
 
 def stores(wildcards):
-    """What the wildcards' model is given: the aligned embeddings, or the encoders' features."""
-    return FEATURES if entry(wildcards).starts_from == "features" else EMBEDDINGS
+    """What the wildcards' model is given."""
+    given = {"embeddings": EMBEDDINGS, "features": FEATURES, "regions": REGIONS}
+    return given[entry(wildcards).starts_from]
 
 
 def source_code(name):
