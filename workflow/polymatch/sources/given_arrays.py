@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polymatch.errors import DataError
 
-_BLOCK_BYTES = 1 << 26
+_BLOCK_BYTES = 1 << 25
 _BLOCKS_MAPPED = 4
 _MOST_BYTES = 1 << 29
 

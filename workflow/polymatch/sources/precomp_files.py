@@ -3,13 +3,16 @@
 ``NAME_ims.npy`` [N, R, F] has a row for each image, or the same row again for each of its captions;
 which one is told by the number of captions. ``NAME_caps.txt`` has a caption a line, those of an
 image beside each other; ``NAME_ids.txt``, if it is there, the image's id a line, for each image or
-for each caption. Lines are stripped of white space as bytes, as the published loader does.
+for each caption. Lines are stripped of white space as bytes, as the published loader does. COCO has
+600,000 captions, so their words are read only where they are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +36,7 @@ class PrecompSplit:
         images: regions, ``repeats`` equal rows for each image.
         repeats: one, or as many as an image has captions.
         image_ids: [N], of the images that are used: the first ones.
-        texts: [M], their captions, as many for each image.
+        captions_per_image: captions of each image.
     """
 
     split: str
@@ -43,12 +46,14 @@ class PrecompSplit:
     images: Rows
     repeats: int
     image_ids: list[str]
-    texts: list[str]
+    captions_per_image: int
 
-    @property
-    def captions_per_image(self) -> int:
-        """Captions of each image."""
-        return len(self.texts) // len(self.image_ids)
+    @cached_property
+    def texts(self) -> list[str]:
+        """[M]: the captions of the images that are used, as many for each; DataError if broken."""
+        return list(
+            islice(_lines(self.captions_path), len(self.image_ids) * self.captions_per_image)
+        )
 
     @property
     def owners(self) -> list[str]:
@@ -135,26 +140,30 @@ def open_precomp(
     """
     images_path, captions_path, *ids = precomp_files(root, name, split)
     ids_path = ids[0] if ids else None
-    images, texts = read_rows(images_path, regions=True), _lines(captions_path)
-    if len(texts) % captions_per_image or not texts:
-        empty = f"; line {texts.index('') + 1} is empty" if "" in texts else ""
+    images = read_rows(images_path, regions=True)
+    with captions_path.open("rb") as file:
+        empty, captions = 0, 0
+        for captions, line in enumerate(file, start=1):
+            empty = empty or (0 if line.strip() else captions)
+    if captions % captions_per_image or not captions:
         raise DataError(
-            f"{captions_path}: {len(texts)} captions, which is no multiple of "
-            f"{captions_per_image} captions an image (data.precomp.captions_per_image){empty}"
+            f"{captions_path}: {captions} captions, which is no multiple of "
+            f"{captions_per_image} captions an image (data.precomp.captions_per_image)"
+            + (f"; line {empty} is empty" if empty else "")
         )
-    count = len(texts) // captions_per_image
-    if len(images) not in (count, len(texts)):
+    count = captions // captions_per_image
+    if len(images) not in (count, captions):
         shape = tuple(images.array.shape)
-        swapped = {count, len(texts)} & set(shape[1:])
+        swapped = {count, captions} & set(shape[1:])
         raise DataError(
-            f"{images_path}: {len(images)} rows, but {captions_path.name} has {len(texts)} "
-            f"captions; there must be {count} rows, one an image, or {len(texts)}, one a caption"
+            f"{images_path}: {len(images)} rows, but {captions_path.name} has {captions} "
+            f"captions; there must be {count} rows, one an image, or {captions}, one a caption"
             + (f" (shape {shape}: are its axes in another order?)" if swapped else "")
         )
     if ids_path is None:
         image_ids = [f"{name}-{row:07}" for row in range(count)]
     else:
-        image_ids = _image_ids(ids_path, count, len(texts), captions_path.name)
+        image_ids = _image_ids(ids_path, count, captions, captions_path.name)
     used = count if most is None else min(most, count)
     return PrecompSplit(
         split,
@@ -164,29 +173,25 @@ def open_precomp(
         images,
         len(images) // count,
         image_ids[:used],
-        texts[: used * captions_per_image],
+        captions_per_image,
     )
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a file, stripped; what ends the last one begins no further one."""
-    found = path.read_bytes().split(b"\n")
-    if not found[-1]:
-        found.pop()
-    texts = []
-    for number, line in enumerate(found, start=1):
-        try:
-            texts.append(line.strip().decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}: line {number} is not UTF-8 ({error.reason}); save it as UTF-8"
-            ) from error
-    return texts
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, stripped."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield line.strip().decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}: line {number} is not UTF-8 ({error.reason}); save it as UTF-8"
+                ) from error
 
 
 def _image_ids(path: Path, images: int, captions: int, of: str) -> list[str]:
     """[N]: the id of each image, from a line for each or for each of its captions."""
-    ids = _lines(path)
+    ids = list(_lines(path))
     if len(ids) not in (images, captions):
         raise DataError(
             f"{path}: {len(ids)} ids, but {of} has {captions} captions of {images} images; there "

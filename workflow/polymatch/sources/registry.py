@@ -61,7 +61,8 @@ class FeatureSource(Protocol):
     ) -> pd.DataFrame | None:
         """Write a store for each name in ``stores``, of the rows that the tables hold.
 
-        Returns a table of the items that it left out, if it may leave out any.
+        A source without ``captions`` among its ``FEATURES`` does not look at that table. Returns a
+        table of the items that it left out, if it may leave out any.
         """
         ...
 

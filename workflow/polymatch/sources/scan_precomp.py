@@ -89,7 +89,7 @@ def write_features(
 
     Args:
         manifest: the checked table; images that it lacks are left out.
-        captions: not needed: no features of captions came with them.
+        captions: not looked at: captions have no features here.
         stores: ``regions`` and those of :func:`published_stores`, each with the HDF5 file to write.
         attributes: at least ``encoder``, ``dataset`` and ``command``.
 
