@@ -62,6 +62,16 @@ def test_without_ids_images_are_called_by_their_numbers(tmp_path):
     ]
 
 
+def test_captions_keep_the_ids_that_came_with_them(tmp_path):
+    write_all(tmp_path)
+    (tmp_path / "test_capids.txt").write_text("".join(f"{700 + row}\n" for row in range(20)))
+    (tmp_path / "dev_capids.txt").write_text("".join(f"{600 + row}\n" for row in range(15)))
+    captions = prepared(data(tmp_path, {"val_images": 1})).captions.set_index("caption_id")
+    assert captions.loc["711", "text"] == "A picture of 902, said 1 times ."
+    assert captions.index[38:46].tolist() == ["107.3", "107.4", *map(str, range(600, 605)), "700"]
+    assert tmp_path / "test_capids.txt" in scan_precomp.input_files(data(tmp_path))
+
+
 @given(images=st.integers(1, 23), per_image=st.integers(1, 4), block=st.integers(1, 900))
 @settings(max_examples=60)
 def test_blocks_of_any_size_give_what_the_whole_array_holds(

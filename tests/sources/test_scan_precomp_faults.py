@@ -108,6 +108,20 @@ FAULTS = {
         "ROOT/test_ids.txt: 1 of its 4 ids are in ROOT/train_ids.txt too, e.g. '103'; what is "
         "tested must not be trained on, so take them out of one",
     ),
+    "too many ids of captions": (
+        lambda root: (root / "dev_capids.txt").write_text("\n".join(map(str, range(16)))),
+        "ROOT/dev_capids.txt: 16 ids, but dev_caps.txt has 15 captions; there must be one for "
+        "each, in order",
+    ),
+    "one id for two captions": (
+        lambda root: (root / "dev_capids.txt").write_text("7\n8\n7\n"),
+        "ROOT/dev_capids.txt: line 3: '7' is on line 1 already; give every caption an id of "
+        "its own",
+    ),
+    "a caption without its id": (
+        lambda root: (root / "dev_capids.txt").write_text("7\n\n8\n"),
+        "ROOT/dev_capids.txt: line 2 is empty; every caption needs its id",
+    ),
     "another encoding": (
         lambda root: (root / "dev_caps.txt").write_bytes(b"caf\xe9\n" * 15),
         "ROOT/dev_caps.txt: line 1 is not UTF-8 (unexpected end of data); save it as UTF-8",

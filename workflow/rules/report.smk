@@ -56,7 +56,7 @@ rule summarise:
     params:
         script=script("summarise.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", "sweeps"}),
-        space=lambda wildcards, input: Path(input.metrics[0]).parents[3],
+        space=lambda wildcards, input: Path(input.histories[0]).parents[3],
         code=code("summarise.py"),
         stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
     shell:

@@ -15,8 +15,7 @@ def study_entries(wildcards):
 
 def study_stores(wildcards):
     """What the study's models are given."""
-    first = study_entries(wildcards)[0]
-    return FEATURES if first.starts_from == "features" else EMBEDDINGS
+    return STORES[study_entries(wildcards)[0].starts_from]
 
 
 def study_code(wildcards):

@@ -27,7 +27,7 @@ rule sweep:
     params:
         script=script("sweep.py"),
         config=CONFIG.model_dump_json(exclude={"pictures"}),
-        space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
+        space=lambda wildcards, input: Path(input.histories[0]).parents[3],
         code=evaluation_code("sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "

@@ -20,14 +20,17 @@ EMBEDDINGS = {
     "embedded_items": f"{SPACE}/embeddings/items.h5",
     "embedded_captions": f"{SPACE}/embeddings/captions.h5",
 }
-FEATURES = {
-    "embedded_items": f"{SPACE}/features/pooled.h5",
-    "embedded_captions": f"{SPACE}/features/captions.h5",
-}
-
-REGIONS = {
-    "embedded_items": f"{SPACE}/features/regions.h5",
-    "embedded_captions": f"{DATA}/words.h5",
+# What a model may start from -> the stores that it is given.
+STORES = {
+    "embeddings": EMBEDDINGS,
+    "features": {
+        "embedded_items": f"{SPACE}/features/pooled.h5",
+        "embedded_captions": f"{SPACE}/features/captions.h5",
+    },
+    "regions": {
+        "embedded_items": f"{SPACE}/features/regions.h5",
+        "embedded_captions": f"{DATA}/words.h5",
+    },
 }
 
 RUNS = CONFIG.runs()
@@ -96,8 +99,7 @@ def family_code(name):
 
 def stores(wildcards):
     """What the wildcards' model is given."""
-    given = {"embeddings": EMBEDDINGS, "features": FEATURES, "regions": REGIONS}
-    return given[entry(wildcards).starts_from]
+    return STORES[entry(wildcards).starts_from]
 
 
 def source_code(name):

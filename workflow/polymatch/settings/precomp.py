@@ -13,8 +13,8 @@ class PrecompSettings(Section):
     train: str = Field(
         "train",
         min_length=1,
-        description="name of train's files: `NAME_ims.npy`, `NAME_caps.txt` and, if there is one, "
-        "`NAME_ids.txt`",
+        description="name of train's files: `NAME_ims.npy`, `NAME_caps.txt` and, where they are "
+        "there, `NAME_ids.txt` (of images) and `NAME_capids.txt` (of captions)",
     )
     val: str = Field("dev", min_length=1, description="name of val's files")
     test: str = Field(

@@ -3,8 +3,9 @@
 ``NAME_ims.npy`` [N, R, F] has a row for each image, or the same row again for each of its captions;
 which one is told by the number of captions. ``NAME_caps.txt`` has a caption a line, those of an
 image beside each other; ``NAME_ids.txt``, if it is there, the image's id a line, for each image or
-for each caption. Lines are stripped of white space as bytes, as the published loader does. COCO has
-600,000 captions, so their words are read only where they are asked for.
+for each caption, and ``NAME_capids.txt``, if it is, the id of each caption (COCO's own, which other
+people's annotations go by). Lines are stripped of white space as bytes, as the published loader
+does. COCO has 600,000 captions, so their words are read only where they are asked for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from polymatch.sources.given_arrays import Rows, read_rows
 
 NEEDED = "SCAN's precomputed sets are NAME_ims.npy, NAME_caps.txt and perhaps NAME_ids.txt"
 
+OPTIONAL = ("ids", "capids")
+
 
 @dataclass(frozen=True)
 class PrecompSplit:
@@ -35,6 +38,7 @@ class PrecompSplit:
         ids_path: the file of the ids, or None without one: images are called by their numbers then.
         images: regions, ``repeats`` equal rows for each image.
         repeats: one, or as many as an image has captions.
+        caption_ids_path: the file of the captions' ids, or None: they are numbered within an image.
         image_ids: [N], of the images that are used: the first ones.
         captions_per_image: captions of each image.
     """
@@ -45,6 +49,7 @@ class PrecompSplit:
     ids_path: Path | None
     images: Rows
     repeats: int
+    caption_ids_path: Path | None
     image_ids: list[str]
     captions_per_image: int
 
@@ -62,7 +67,9 @@ class PrecompSplit:
 
     @property
     def caption_ids(self) -> list[str]:
-        """[M]: the image's id and the caption's number among those of its image."""
+        """[M]: those that came with it, or the image's and the number among those of its image."""
+        if self.caption_ids_path is not None:
+            return list(islice(_lines(self.caption_ids_path), len(self.texts)))
         numbers = range(self.captions_per_image)
         return [f"{image}.{number}" for image in self.image_ids for number in numbers]
 
@@ -114,7 +121,7 @@ class PrecompSplit:
 
 
 def precomp_files(root: Path, name: str, split: str) -> list[Path]:
-    """The files of one name: regions, captions and, if it is there, ids.
+    """The files of one name: regions, captions and, where they are there, ids of both.
 
     Raises:
         DataError: one that is needed is missing.
@@ -123,8 +130,8 @@ def precomp_files(root: Path, name: str, split: str) -> list[Path]:
     for path in needed:
         if not path.is_file():
             raise DataError(f"{path}: no such file (data.precomp.{split}); {NEEDED}")
-    ids = root / f"{name}_ids.txt"
-    return [*needed, ids] if ids.is_file() else needed
+    optional = [root / f"{name}_{what}.txt" for what in OPTIONAL]
+    return [*needed, *filter(Path.is_file, optional)]
 
 
 def open_precomp(
@@ -138,8 +145,11 @@ def open_precomp(
     Raises:
         DataError: a file is missing or broken, or two of them contradict each other.
     """
-    images_path, captions_path, *ids = precomp_files(root, name, split)
-    ids_path = ids[0] if ids else None
+    images_path, captions_path, *optional = precomp_files(root, name, split)
+    ids_path, caption_ids_path = (
+        next((path for path in optional if path.name == f"{name}_{what}.txt"), None)
+        for what in OPTIONAL
+    )
     images = read_rows(images_path, regions=True)
     with captions_path.open("rb") as file:
         empty, captions = 0, 0
@@ -164,6 +174,8 @@ def open_precomp(
         image_ids = [f"{name}-{row:07}" for row in range(count)]
     else:
         image_ids = _image_ids(ids_path, count, captions, captions_path.name)
+    if caption_ids_path is not None:
+        _check_caption_ids(caption_ids_path, captions, captions_path.name)
     used = count if most is None else min(most, count)
     return PrecompSplit(
         split,
@@ -172,6 +184,7 @@ def open_precomp(
         ids_path,
         images,
         len(images) // count,
+        caption_ids_path,
         image_ids[:used],
         captions_per_image,
     )
@@ -214,3 +227,20 @@ def _image_ids(path: Path, images: int, captions: int, of: str) -> list[str]:
                 "another image; give every image an id of its own"
             )
     return ids[::per_image]
+
+
+def _check_caption_ids(path: Path, captions: int, of: str) -> None:
+    lines: dict[str, int] = {}
+    for number, caption_id in enumerate(_lines(path), start=1):
+        if not caption_id:
+            raise DataError(f"{path}: line {number} is empty; every caption needs its id")
+        if lines.setdefault(caption_id, number) != number:
+            raise DataError(
+                f"{path}: line {number}: {caption_id!r} is on line {lines[caption_id]} already; "
+                "give every caption an id of its own"
+            )
+    if len(lines) != captions:
+        raise DataError(
+            f"{path}: {len(lines)} ids, but {of} has {captions} captions; there must be one for "
+            "each, in order"
+        )
