@@ -12,7 +12,7 @@ REGIONS, WIDTH, PER_IMAGE = 3, 5, 5
 ABOUT = {"encoder": "butd", "dataset": "few", "command": "test"}
 # images of each split; whether its array has a row a caption, as upstream in all but train
 SPLITS = {"train": (8, False), "dev": (3, True), "test": (4, True)}
-FIRST_ID = {"train": 100, "dev": 500, "test": 900}
+FIRST_ID = {"train": 100, "dev": 500, "test": 900, "testall": 900}
 
 
 def regions(name, images):
