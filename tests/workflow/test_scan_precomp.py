@@ -148,7 +148,7 @@ def test_bad_regions_stop_the_import_or_are_listed(scan):
     np.save(root / "train_ims.npy", array)
     other, target = scan.folder / "config/other.yaml", FEATURES.replace("/scan/", "/spoilt/")
     other.write_text(yaml.safe_dump(config))
-    done = scan.run("--configfile", "config/other.yaml", f"{target}/regions.h5")
+    done = scan.run(f"{target}/regions.h5", "--configfile", "config/other.yaml")
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert (
         "DataError: items, row 5, '104': row 5 of resources/spoilt/train_ims.npy holds NaN or "
@@ -157,7 +157,7 @@ def test_bad_regions_stop_the_import_or_are_listed(scan):
     assert not list((scan.folder / target).rglob("*.h5"))
     config["data"]["on_bad_item"] = "skip"
     other.write_text(yaml.safe_dump(config))
-    done = scan.run("--configfile", "config/other.yaml", f"{target}/regions.h5")
+    done = scan.run(f"{target}/regions.h5", "--configfile", "config/other.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
     problems = read_table(scan.folder / target / "problems.csv", "problems")
     assert problems["id"].tolist() == ["104"]
