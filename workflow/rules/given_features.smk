@@ -6,8 +6,8 @@ rule import_features:
         **TABLES,
         files=GIVEN_FILES,
     output:
-        pooled=f"{SPACE}/features/pooled.h5",
-        captions=f"{SPACE}/features/captions.h5",
+        [f"{SPACE}/features/{name}.h5" for name in GIVEN_STORES],
+        problems=f"{SPACE}/features/problems.csv",
     log:
         f"{LOG}/import_features/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
     benchmark:
@@ -22,8 +22,9 @@ rule import_features:
         script=script("import_features.py"),
         data=CONFIG.data.model_dump_json(),
         encoder=CONFIG.encoder.model_dump_json(),
+        folder=lambda wildcards, output: Path(output.problems).parent,
         code=source_code("import_features.py"),
     shell:
         "python {params.script} --data {params.data:q} --encoder {params.encoder:q} "
-        "--manifest {input.manifest} --captions {input.captions} --pooled {output.pooled} "
-        "--caption-features {output.captions} 2>&1 | tee {log}"
+        "--manifest {input.manifest} --captions {input.captions} --folder {params.folder} "
+        "--problems {output.problems} 2>&1 | tee {log}"

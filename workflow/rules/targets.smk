@@ -43,15 +43,21 @@ os.environ |= {
 }
 
 
-def given_files():
-    """Files of a data set that brings its features; what is missing is said before any job."""
-    from polymatch.sources import given_source
+def given_features():
+    """Files of a data set that brings its features, and the stores that they become.
+
+    What is missing, and a model that needs what is not brought, is said before any job.
+    """
+    from polymatch.sources import check_starts, given_source, given_stores
 
     with one_line_errors():
-        return given_source(CONFIG.data.source).input_files(CONFIG.data)
+        starts = {name: one.starts_from for name, one in CONFIG.entries.items()}
+        check_starts(CONFIG.data.source, starts)
+        files = given_source(CONFIG.data.source).input_files(CONFIG.data)
+        return files, given_stores(CONFIG.data)
 
 
-GIVEN_FILES = given_files() if CONFIG.encoder.given else []
+GIVEN_FILES, GIVEN_STORES = given_features() if CONFIG.encoder.given else ([], [])
 
 
 wildcard_constraints:

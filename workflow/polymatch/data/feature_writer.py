@@ -90,6 +90,10 @@ class FeatureWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def __len__(self) -> int:
+        """Items that were appended so far."""
+        return len(self._seen)
+
     def append(
         self, ids: Sequence[str], block: ArrayLike, lengths: Sequence[int] | None = None
     ) -> None:

@@ -76,7 +76,8 @@ def build_manifest(
     _refuse_repeated(captions, "captions", "caption_id")
 
     of_items = told[0] | _item_problems(items, Path(root) if pictures else None)
-    of_captions = told[1] | _caption_problems(captions, items, of_items)
+    # What the source says of a caption is said of its file and line.
+    of_captions = _caption_problems(captions, items, of_items) | told[1]
     kept_captions = captions.drop(index=list(of_captions))
     described = set(kept_captions["item_id"])
     for row, item_id in enumerate(items["item_id"]):

@@ -226,10 +226,10 @@ def _named_by_template(models: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_references(config: Config) -> None:
-    for key in ("folders", "pairs"):
+    for key, hold in (("folders", "embeddings"), ("pairs", "embeddings"), ("precomp", "regions")):
         if getattr(config.data, key) is not None and not config.encoder.given:
             raise ConfigError(
-                f"encoder.given: false does not go with `data.{key}`, whose embeddings are "
+                f"encoder.given: false does not go with `data.{key}`, whose {hold} are "
                 "features already; set it to true"
             )
     if config.baseline not in config.models:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.section import Number, Section
 
 
@@ -63,6 +64,9 @@ class DataSettings(Section):
     pairs: PairSettings | None = Field(
         None, description="files of pre-encoded pairs (source `encoded_pairs`)"
     )
+    precomp: PrecompSettings | None = Field(
+        None, description="files of SCAN's precomputed regions (source `scan_precomp`)"
+    )
     val_share: Number = Field(
         0.1,
         gt=0,
@@ -93,8 +97,8 @@ class EncoderSettings(Section):
     )
     given: bool = Field(
         False,
-        description="features come with the data set (sources `embeddings`, `encoded_pairs`); "
-        "nothing is extracted",
+        description="features come with the data set (sources `embeddings`, `encoded_pairs`, "
+        "`scan_precomp`); nothing is extracted",
     )
     batch_size: int = Field(
         32, ge=1, description="frames that are encoded together and held in memory"

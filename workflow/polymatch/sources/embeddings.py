@@ -38,6 +38,8 @@ INFO = SourceInfo(
     url="https://github.com/Iamlixinzhao/Cross-model-retrieval",
 )
 
+FEATURES = ("pooled", "captions")
+
 KIND = "sentence"
 
 

@@ -33,6 +33,8 @@ INFO = SourceInfo(
     url="https://cocodataset.org",
 )
 
+FEATURES = ("pooled", "captions")
+
 KIND = "sentence"
 
 PUBLISHED_SEED = 42

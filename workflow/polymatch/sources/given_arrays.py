@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from polymatch.errors import DataError
 
-_BLOCK_BYTES = 1 << 26
+_BLOCK_BYTES = 1 << 25
 _BLOCKS_MAPPED = 4
 _MOST_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An array [n, D] on disk: a mapped NumPy array or torch tensor."""
+    """An array [n, D] or [n, R, F] on disk: a mapped NumPy array or torch tensor."""
 
     path: Path
     array: Any
@@ -32,31 +32,46 @@ class Rows:
     @property
     def width(self) -> int:
         """D, the width of a row."""
-        return int(self.array.shape[1])
+        return int(self.array.shape[-1])
 
-    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """First row and rows [b, D] as float32, block by block."""
-        step = max(1, _BLOCK_BYTES // (8 * self.width))
-        for start in range(0, len(self), step):
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of a row: (D,) or (R, F)."""
+        return tuple(self.array.shape[1:])
+
+    def blocks(
+        self, stop: int | None = None, multiple: int = 1
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """First row and rows [b, ...] as float32, block by block, up to row ``stop``.
+
+        Blocks begin at multiples of ``multiple``.
+        """
+        stop = len(self) if stop is None else stop
+        step = max(1, _BLOCK_BYTES // (8 * int(np.prod(self.row_shape))) // multiple) * multiple
+        for start in range(0, stop, step):
             if start % (_BLOCKS_MAPPED * step) == 0:
                 # Pages of a map count as the process's until it is closed: a new one gives them up.
                 array = _opened(self.path)
-            part = array[start : start + step]
+            part = array[start : min(start + step, stop)]
             if not isinstance(part, np.ndarray):
                 part = part.detach().float().numpy()
             with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and reported
                 yield start, part.astype(np.float32)
 
 
-def read_rows(path: Path) -> Rows:
-    """Open an array [n, D]: mapped NumPy or a tensor that torch saved.
+def read_rows(path: Path, regions: bool = False) -> Rows:
+    """Open an array [n, D], or [n, R, F] of ``regions``: mapped NumPy or a tensor of torch's.
 
     Raises:
         DataError: it is no such array, or not a whole one.
     """
     array = _opened(path)
     shape = tuple(array.shape)
-    if len(shape) != 2:
+    if regions and len(shape) != 3:
+        raise DataError(
+            f"{path}: shape {shape}; regions are [images, regions, width], three-dimensional"
+        )
+    if not regions and len(shape) != 2:
         raise DataError(f"{path}: shape {shape}; embeddings are [rows, width], two-dimensional")
     if 0 in shape:
         raise DataError(f"{path}: shape {shape} holds nothing; make the embeddings again")

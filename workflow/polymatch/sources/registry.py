@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
@@ -34,9 +34,14 @@ class Source(Protocol):
 
 
 class FeatureSource(Protocol):
-    """What a module must have to be a source that brings its features with it."""
+    """What a module must have to be a source that brings its features with it.
+
+    ``FEATURES`` names the stores that models start from. A source that writes further files for the
+    published code names them with a function ``published_stores(data)``.
+    """
 
     INFO: SourceInfo
+    FEATURES: tuple[str, ...]
 
     def input_files(self, data: DataSettings) -> list[Path]:
         """Every file that is read; DataError if one that is needed is missing."""
@@ -53,9 +58,21 @@ class FeatureSource(Protocol):
         captions: pd.DataFrame,
         stores: Mapping[str, Path],
         attributes: Mapping[str, str | int | float],
-    ) -> None:
-        """Write a store for each name in ``stores``, of the rows that the tables hold."""
+    ) -> pd.DataFrame | None:
+        """Write a store for each name in ``stores``, of the rows that the tables hold.
+
+        A source without ``captions`` among its ``FEATURES`` does not look at that table. Returns a
+        table of the items that it left out, if it may leave out any.
+        """
         ...
+
+
+STARTS_FROM = {
+    "embeddings": ("pooled", "captions"),
+    "features": ("pooled", "captions"),
+    "regions": ("regions",),
+}
+"""The features that a model needs, by what it starts from."""
 
 
 def read_source(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -84,6 +101,36 @@ def given_source(name: str) -> FeatureSource:
             f"(sources that do: {able}); set it to false"
         )
     return cast(FeatureSource, source)
+
+
+def given_stores(data: DataSettings) -> list[str]:
+    """Names of all stores that the configured source writes, without their suffix."""
+    source = given_source(data.source)
+    published: Callable[[DataSettings], list[str]] = getattr(
+        source, "published_stores", lambda data: []
+    )
+    return [*source.FEATURES, *published(data)]
+
+
+def check_starts(source: str, models: Mapping[str, str]) -> None:
+    """Refuse models that start from what a source of features does not bring.
+
+    Args:
+        source: name of the source.
+        models: what each model starts from, by its name; a key of :data:`STARTS_FROM`.
+
+    Raises:
+        ConfigError: names the first such model, what it needs and what the source brings.
+    """
+    brought = given_source(source).FEATURES
+    for model, start in models.items():
+        needed = STARTS_FROM[start]
+        if not set(needed) <= set(brought):
+            raise ConfigError(
+                f"models.{model}: starts from {start}, which needs {' and '.join(needed)}, but "
+                f"source {source!r} brings {' and '.join(brought)}; take the entry out or use "
+                "another source"
+            )
 
 
 def load(name: str) -> Source:
