@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from polymatch.data.semantics import Semantics
 
 from polymatch.data.batch import Batch, Matches
+from polymatch.data.semantics import Semantics
 from polymatch.data.splits import TrainingSet
 from polymatch.models import build_model
 from polymatch.settings.families import families
