@@ -3,7 +3,7 @@
 import json
 import os
 
-from polymatch.errors import one_line_errors
+from polymatch.errors import ConfigError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
 
 DATA = f"results/{CONFIG.data.name}"
@@ -24,6 +24,9 @@ FEATURES = {
     "embedded_items": f"{SPACE}/features/pooled.h5",
     "embedded_captions": f"{SPACE}/features/captions.h5",
 }
+
+# Sections that no table of ours depends on: changing one makes none of them again.
+UNSEEN = {"external", "scoring"}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -181,6 +184,9 @@ PICTURES = [
     for run, kind in CONFIG.pictured()
     for picture in ("space", "retrieved")
 ]
+
+
+EXTERNAL = [f"results/external/{name}.csv" for name in CONFIG.external]
 
 
 def sweep_files(name, first_seed=False):
