@@ -34,6 +34,7 @@ include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
+include: "workflow/rules/external.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
 
@@ -49,6 +50,7 @@ rule all:
         DEPLOYABILITY_FIGURE,
         CURVES,
         PICTURES,
+        EXTERNAL,
 
 
 rule sweeps:
@@ -58,3 +60,8 @@ rule sweeps:
             sweep=CONFIG.sweeps,
             kind=["csv", "pdf", "best.yaml"],
         ),
+
+
+rule external:
+    input:
+        EXTERNAL,

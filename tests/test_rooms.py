@@ -56,6 +56,8 @@ def test_every_room_is_listed():
         "prepare",
         "import_features",
         "evaluate",
+        "score_external",
+        "gather_scores",
         "summarise",
         "compare",
         "plot_curves",

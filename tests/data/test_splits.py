@@ -78,3 +78,13 @@ def test_missing_features_are_an_error_unless_they_may_be_skipped(reader, tmp_pa
         SplitReader("toy", MANIFEST, CAPTIONS, *paths).training_set("train", ["name"])
     skipping = SplitReader("toy", MANIFEST, CAPTIONS, *paths, skip_missing=True)
     assert len(skipping.training_set("train", ["name"]).items) == 1
+
+
+def test_captions_of_equal_text_are_of_one_query(reader):
+    for kinds in (["name"], ["keyword"], ["name", "keyword"]):
+        queries = reader.gallery("train", kinds)[1]
+        query_of = reader.caption_queries("train", kinds)
+        assert [query_of[caption] for caption in queries.caption_ids] == [
+            *range(len(queries.texts))
+        ]
+    assert reader.caption_queries("train", ["name"]) == {"1": 0, "3": 0, "5": 1}

@@ -1,5 +1,11 @@
 # A trained head -> similarity on the test split -> metrics, ranks, and the surrogate's certificate.
 
+import re
+
+# Models whose scoring is divided, as a pattern of names; one that nothing fits if there is none.
+DIVIDED = "|".join(map(re.escape, filter(CONFIG.scoring.divides, CONFIG.entries)))
+DIVIDED = f"(?:{DIVIDED or '(?!)'})"
+
 
 rule score:
     input:
@@ -13,6 +19,8 @@ rule score:
         f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
         f"{LOG}/score/{{model}}.{{seed}}.{{kind}}.tsv"
+    wildcard_constraints:
+        model=f"(?!{DIVIDED}/)[^/]+",
     conda:
         environment("torch")
     threads: 1
@@ -29,6 +37,69 @@ rule score:
         "--kind {wildcards.kind} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} --out {output} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"
+
+
+rule score_shard:
+    input:
+        unpack(stores),
+        **TABLES,
+        weights=f"{RUN}/model.safetensors",
+        settings=f"{RUN}/settings.json",
+    output:
+        temp(f"{RUN}/{{kind}}.shards/{{shard}}.npy"),
+    log:
+        f"{LOG}/score_shard/{{model}}.{{seed}}.{{kind}}.{{shard}}.log",
+    benchmark:
+        f"{LOG}/score_shard/{{model}}.{{seed}}.{{kind}}.{{shard}}.tsv"
+    wildcard_constraints:
+        model=DIVIDED,
+        shard=r"\d+",
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=60,
+    params:
+        script=script("score.py"),
+        data=CONFIG.data.model_dump_json(),
+        device=CONFIG.device,
+        shards=CONFIG.scoring.shards,
+        code=family_code("score.py"),
+    shell:
+        "python {params.script} --data {params.data:q} --weights {input.weights} "
+        "--kind {wildcards.kind} --shard {wildcards.shard} --shards {params.shards} "
+        "--manifest {input.manifest} --captions {input.captions} "
+        "--items {input.embedded_items} --embedded-captions {input.embedded_captions} --out {output} "
+        "--device {params.device} --threads {threads} 2>&1 | tee {log}"
+
+
+rule gather_scores:
+    input:
+        expand(
+            f"{RUN}/{{{{kind}}}}.shards/{{shard}}.npy",
+            shard=range(CONFIG.scoring.shards),
+            allow_missing=True,
+        ),
+    output:
+        f"{RUN}/{{kind}}.npy",
+    log:
+        f"{LOG}/gather_scores/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/gather_scores/{{model}}.{{seed}}.{{kind}}.tsv"
+    wildcard_constraints:
+        model=DIVIDED,
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        script=script("gather_scores.py"),
+        code=code("gather_scores.py"),
+    shell:
+        "python {params.script} {input} --out {output} 2>&1 | tee {log}"
 
 
 rule evaluate:

@@ -3,7 +3,7 @@
 import json
 import os
 
-from polymatch.errors import one_line_errors
+from polymatch.errors import ConfigError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
 
 DATA = f"results/{CONFIG.data.name}"
@@ -32,6 +32,9 @@ STORES = {
         "embedded_captions": f"{DATA}/words.h5",
     },
 }
+
+# Sections that no table of ours depends on: changing one makes none of them again.
+UNSEEN = {"external", "scoring"}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -139,9 +142,11 @@ def run_code(model):
     family = CONFIG.model_entry(model).modules
     teacher = CONFIG.surrogate_teacher(model)
     source = CONFIG.teacher_run(teacher) if teacher else None
+    words = CONFIG.model_entry(model).starts_from == "regions"
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
+        *([code("tokenise.py")] if words else []),
         *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
         evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
@@ -211,6 +216,9 @@ PICTURES = [
     for run, kind in CONFIG.pictured()
     for picture in ("space", "retrieved")
 ]
+
+
+EXTERNAL = [f"results/external/{name}.csv" for name in CONFIG.external]
 
 
 def sweep_files(name, first_seed=False):

@@ -27,11 +27,12 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     return result
 
 
-def add_tables(to: argparse.ArgumentParser) -> None:
+def add_tables(to: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the data section and the two tables."""
-    to.add_argument("--data", type=section(DataSettings), required=True, help="data section, JSON")
-    to.add_argument("--manifest", type=Path, required=True)
-    to.add_argument("--captions", type=Path, required=True)
+    about = "data section, JSON"
+    to.add_argument("--data", type=section(DataSettings), required=required, help=about)
+    to.add_argument("--manifest", type=Path, required=required)
+    to.add_argument("--captions", type=Path, required=required)
 
 
 def add_embeddings(to: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from arguments import add_tables, parser, section
 from polymatch.data.splits import SplitReader
 from polymatch.errors import one_line_errors
-from polymatch.evaluation import bootstrap_intervals, metrics_of, retrieval_ranks
+from polymatch.evaluation.record import score_matrix
 from polymatch.files import written_atomically
 from polymatch.settings.stages import EvaluationSettings
 
@@ -22,25 +22,15 @@ def main() -> None:
     args.add_argument("--metrics", type=Path, required=True, help="JSON to write")
     args.add_argument("--ranks", type=Path, required=True, help="Parquet to write")
     given = args.parse_args()
-    data, evaluation = given.data, given.evaluation
-    splits = SplitReader.open(data, given.manifest, given.captions, given.items, Path())
-    items, queries = splits.gallery("test", data.test_captions)
-    ranks = retrieval_ranks(
-        np.load(given.similarity, mmap_mode="r"), items, queries.positives, threads=given.threads
+    splits = SplitReader.open(given.data, given.manifest, given.captions, given.items, Path())
+    items, queries = splits.gallery("test", given.data.test_captions)
+    similarity = np.load(given.similarity, mmap_mode="r")
+    scored = score_matrix(
+        similarity, items, queries.positives, given.evaluation, threads=given.threads
     )
-    intervals = bootstrap_intervals(
-        ranks,
-        evaluation.k,
-        evaluation.resamples,
-        evaluation.seed,
-        measures=evaluation.metrics,
-    )
-    ranks.save(given.ranks)
-    metrics = metrics_of(ranks, evaluation.k, evaluation.metrics)
-    record = {"metrics": metrics, "intervals": intervals}
-    record |= {"n_items": len(items), "n_captions": len(queries.texts)}
+    scored.ranks.save(given.ranks)
     with written_atomically(given.metrics) as path:
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(scored.record(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write a run's similarity matrix on the test split, items x captions."""
+"""Write a run's similarity matrix on the test split, items x captions, or a shard of its rows."""
 
 from pathlib import Path
 
@@ -19,9 +19,11 @@ def main() -> None:
     args.add_argument("--kind", required=True, help="which similarity")
     args.add_argument("--out", type=Path, required=True)
     args.add_argument("--device", default="auto")
+    args.add_argument("--shard", type=int, default=0, help="which of the shards, from 0")
+    args.add_argument("--shards", type=int, default=1, help="how many there are")
     given = args.parse_args()
     torch.set_num_threads(given.threads)
-    test = reader(given).retrieval_set("test", given.data.test_captions)
+    test = reader(given).retrieval_set("test", given.data.test_captions, given.shard, given.shards)
     model = load_model(given.weights.parent, pick_device(given.device))
     with written_atomically(given.out) as path:
         write_scores(path, model, test, given.kind)

@@ -15,7 +15,7 @@ from polymatch.data.features import FeatureStore
 from polymatch.data.tables import read_table
 from polymatch.data.training_set import StoredTrainingSet, TrainingSet
 from polymatch.data.words import open_store
-from polymatch.errors import DataError
+from polymatch.errors import ConfigError, DataError
 from polymatch.settings.stages import DataSettings
 
 __all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
@@ -52,6 +52,22 @@ def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) ->
     row_of = {item_id: row for row, item_id in enumerate(item_ids)}
     pairs = [(row_of[item], query) for query, p in enumerate(positives) for item in p]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def shard_of(items: int, shard: int, shards: int) -> slice:
+    """The items of one of ``shards`` shards of nearly equal size, in order.
+
+    Raises:
+        ConfigError: there are fewer items than shards.
+
+    >>> [shard_of(10, shard, 3) for shard in range(3)]
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+    if shards > items:
+        raise ConfigError(
+            f"scoring.shards: {shards} shards of {items} test items; allowed: 1 to {items}"
+        )
+    return slice(items * shard // shards, items * (shard + 1) // shards)
 
 
 @dataclass(frozen=True)
@@ -104,21 +120,35 @@ class SplitReader:
             item_store, caption_store, item_rows, caption_rows, pairs, texts, list(wording)
         )
 
-    def retrieval_set(self, split: str, kinds: list[str]) -> RetrievalSet:
-        """The items of ``split`` as a gallery and the distinct texts about them as queries."""
+    def retrieval_set(
+        self, split: str, kinds: list[str], shard: int = 0, shards: int = 1
+    ) -> RetrievalSet:
+        """The items of ``split`` as a gallery and the distinct texts about them as queries.
+
+        Of several ``shards`` the gallery, and so the positives, are those of shard ``shard``, from
+        0; no other item's features are read. The queries are always all of them.
+        """
         items, queries = self.gallery(split, kinds)
+        items = items[shard_of(len(items), shard, shards)]
+        here = set(items)
         return RetrievalSet(
             items,
             self._features(self.item_store, items),
             list(queries.texts),
             self._features(self.caption_store, list(queries.caption_ids)),
-            list(queries.positives),
+            [tuple(item for item in named if item in here) for named in queries.positives],
         )
 
     def gallery(self, split: str, kinds: list[str]) -> tuple[list[str], Queries]:
         """Item ids and queries of ``retrieval_set``, without reading a feature."""
         items, captions = self._rows(split, kinds)
         return items, merge_queries(captions)
+
+    def caption_queries(self, split: str, kinds: list[str]) -> dict[str, int]:
+        """Caption id -> its query in ``gallery``, for every caption of the split, in its order."""
+        _, captions = self._rows(split, kinds)
+        queries, _ = pd.factorize(captions["text"].map(normal_text))
+        return dict(zip(captions["caption_id"], queries.tolist(), strict=True))
 
     def _rows(self, split: str, kinds: list[str]) -> tuple[list[str], pd.DataFrame]:
         captions = select_kinds(self.captions, kinds)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from polymatch.evaluation.record import with_bounds
 from polymatch.provenance import settings_hash
 from polymatch.settings.config import Config, Run
 
@@ -89,7 +90,7 @@ def _row(
         "seed": run.seed,
         "n_items": scored["n_items"],
         "n_captions": scored["n_captions"],
-        **_with_bounds(scored["metrics"], scored["intervals"]),
+        **with_bounds(scored["metrics"], scored["intervals"]),
         "latency_ms": cost["latency_ms"],
         "latency_ms_lo": cost["latency_lo_ms"],
         "latency_ms_hi": cost["latency_hi_ms"],
@@ -126,14 +127,6 @@ def _config_hash(config: Config, run: Run) -> str:
         run.seed,
         *([_config_hash(config, source)] if source else []),
     )
-
-
-def _with_bounds(metrics: dict[str, float], intervals: dict[str, list[float]]) -> dict[str, float]:
-    row = {}
-    for name, value in metrics.items():
-        row[name] = value
-        row[f"{name}_lo"], row[f"{name}_hi"] = intervals[name]
-    return row
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,10 +17,12 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 from polymatch.errors import ConfigError
 from polymatch.provenance import modules_in
 from polymatch.settings.explain import one_line, suggest
+from polymatch.settings.external import ExternalSettings, check_external
 from polymatch.settings.families import families
 from polymatch.settings.grid import expand_grid
 from polymatch.settings.model import ModelSettings
 from polymatch.settings.pictures import PicturesSettings
+from polymatch.settings.scoring import ScoringSettings
 from polymatch.settings.section import NAME, Section, Whole
 from polymatch.settings.stages import (
     AlignmentSettings,
@@ -74,6 +76,9 @@ class Config(Section):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="where to compute"
     )
+    scoring: ScoringSettings = Field(
+        default_factory=ScoringSettings, description="jobs that scoring is divided into"
+    )
     evaluation: EvaluationSettings = Field(
         default_factory=EvaluationSettings, description="figures, intervals and tests"
     )
@@ -89,6 +94,11 @@ class Config(Section):
     sweeps: dict[Annotated[str, Field(pattern=NAME)], SweepSettings] = Field(
         default_factory=dict,
         description="sweeps by name; each is a target, `results/sweeps/NAME.csv`, when asked for",
+    )
+    external: dict[Annotated[str, Field(pattern=NAME)], ExternalSettings] = Field(
+        default_factory=dict,
+        description="similarity matrices made elsewhere, by name; each is scored into "
+        "`results/external/NAME.csv`",
     )
 
     @cached_property
@@ -113,6 +123,12 @@ class Config(Section):
         if name not in self.sweeps:
             raise ConfigError(f"unknown sweep {name!r}; {suggest(name, self.sweeps)}")
         return self.sweeps[name]
+
+    def external_entry(self, name: str) -> ExternalSettings:
+        """Return the matrix called ``name``; ConfigError with the known ones if there is none."""
+        if name not in self.external:
+            raise ConfigError(f"unknown external matrix {name!r}; {suggest(name, self.external)}")
+        return self.external[name]
 
     def sweep_models(self, name: str) -> list[str]:
         """The entries in a sweep's table: its combinations, then those beside them."""
@@ -259,7 +275,7 @@ def _check_references(config: Config) -> None:
                 )
     named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
     named["teacher_comparison.model"] = config.teacher_comparison.model
-    for section in ("pictures", "deployment"):
+    for section in ("pictures", "deployment", "scoring"):
         listed = getattr(config, section).models or []
         named |= {f"{section}.models.{i}": name for i, name in enumerate(listed)}
     for where, model in named.items():
@@ -280,3 +296,4 @@ def _check_references(config: Config) -> None:
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points
     check_teachers(config)
+    check_external(config)
