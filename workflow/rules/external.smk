@@ -12,7 +12,7 @@ def external_files(wildcards):
     if matrix.own:
         files |= TABLES
         if CONFIG.data.on_bad_item == "skip":
-            files["items"] = FEATURES["embedded_items"]
+            files["items"] = STORES["features"]["embedded_items"]
     files["against"] = [
         run_path(run, f"{external_kind(wildcards)}.ranks.parquet")
         for run in (CONFIG.runs_of(matrix.against) if matrix.against else [])
