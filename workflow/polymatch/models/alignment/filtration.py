@@ -57,7 +57,7 @@ class AttentionFiltration(nn.Module):
                 order of the batch.
         """
         steps = statistics.shape[1]
-        age = torch.arange(steps - 1, -1, -1, device=statistics.device)
+        age = torch.arange(steps - 1, -1, -1, device=statistics.device, dtype=statistics.dtype)
         taken = statistics @ (_MOMENTUM * (1 - _MOMENTUM) ** age)
         for running, value in zip(self._running, taken, strict=True):
             running.mul_((1 - _MOMENTUM) ** steps).add_(value)

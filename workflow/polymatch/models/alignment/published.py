@@ -166,7 +166,7 @@ def _described(
     filters = any(name.startswith("filtration.") for name in weights)
     if bool(steps) == filters:
         raise DataError(
-            f"{path}: has {'both' if filters else 'neither'} SAF_module and SGR_module; a "
+            f"{path}: has {'both SAF_module and' if filters else 'neither SAF_module nor'} SGR_module; a "
             "published model has one of them"
         )
     layers = {n for n in weights if re.fullmatch(r"words\.gru\.weight_ih_l\d+", n)}
