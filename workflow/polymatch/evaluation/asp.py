@@ -14,9 +14,9 @@ other is
     F(A, B) = A (A + 1) / 2 * (1 + H(B) - H(A)),
 
 so that the mean over two tied groups takes four of these (good to 1e-8), and where one of them is a
-single candidate, two sums along a line. The zeros of a semantic similarity are one tied group; where
-they are most of a row only the others are ranked, and all zeros together are the whole line less
-what the others take.
+single candidate, two sums along a line. The zeros of a semantic similarity are one tied group;
+where they are most of a row only the others are ranked, and all zeros together are the whole line
+less what the others take.
 """
 
 from __future__ import annotations
