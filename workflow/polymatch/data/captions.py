@@ -67,6 +67,23 @@ def merge_queries(captions: pd.DataFrame) -> Queries:
     return queries
 
 
+def caption_columns(
+    captions: pd.DataFrame, queries: Queries, item_ids: Sequence[str]
+) -> dict[str, int]:
+    """Query of every caption of these items, by caption id; equal texts are one query.
+
+    >>> rows = [("1", "a", "Red heart"), ("2", "b", "red  heart"), ("3", "c", "love")]
+    >>> table = pd.DataFrame(rows, columns=["caption_id", "item_id", "text"])
+    >>> caption_columns(table, Queries(["Red heart"], ["1"], [("a", "b")]), ["a", "b"])
+    {'1': 0, '2': 0}
+    """
+    column_of = {normal_text(text): column for column, text in enumerate(queries.texts)}
+    own = captions[captions["item_id"].isin(list(item_ids))]
+    texts = own["text"].map(normal_text)
+    known = texts.isin(list(column_of))
+    return dict(zip(own["caption_id"][known], texts[known].map(column_of), strict=True))
+
+
 def normal_text(text: str) -> str:
     """The form in which two texts are compared: casefolded, runs of white space made one space.
 

@@ -102,18 +102,19 @@ def retrieval_ranks(
     first_item = np.full(len(captions), -1)
     first_item[columns[::-1]] = rows[::-1]  # the first one named is written last
     return RetrievalRanks(
-        t2v=_direction(by_caption, caption_counts, names, [items[row] for row in first_item]),
-        v2t=_direction(by_item, item_counts, items, items),
+        t2v=direction_ranks(by_caption, caption_counts, names, [items[row] for row in first_item]),
+        v2t=direction_ranks(by_item, item_counts, items, items),
     )
 
 
-def _direction(
+def direction_ranks(
     thresholds: Thresholds, counts: Counts, query_ids: list, clusters: list
 ) -> DirectionRanks:
+    """Ranks of the queries of one direction that have a positive; ids and items by query."""
     number = thresholds.number
     asked = np.flatnonzero(number > 0)
     first = thresholds.start[:-1][asked]
-    positives_above, positives_equal = _among_positives(thresholds)
+    positives_above, positives_equal = among_positives(thresholds)
     precision = _precision_at_positives(
         counts.above, counts.equal, positives_above, positives_equal
     )
@@ -129,7 +130,7 @@ def _direction(
     )
 
 
-def _among_positives(thresholds: Thresholds) -> tuple[np.ndarray, np.ndarray]:
+def among_positives(thresholds: Thresholds) -> tuple[np.ndarray, np.ndarray]:
     """Positives of the same query strictly above and exactly at each positive, [P] each."""
     query = np.repeat(np.arange(len(thresholds.number)), thresholds.number)
     value = thresholds.value
