@@ -102,9 +102,80 @@ rule gather_scores:
         "python {params.script} {input} --out {output} 2>&1 | tee {log}"
 
 
+# What the figures that need more than the right answers are computed from.
+JUDGED = {}
+if CONFIG.evaluation.asp:
+    JUDGED["semantic"] = f"{DATA}/semantic.npz"
+if CONFIG.evaluation.pmrp:
+    JUDGED["categories"] = f"{DATA}/categories.parquet"
+
+
+def annotation_files():
+    """Files that people annotated, named in the config; what is missing is said before any job."""
+    from polymatch.data.annotations import annotation_files as named
+
+    with one_line_errors():
+        return named(CONFIG.evaluation)
+
+
+ANNOTATIONS = annotation_files()
+
+
+rule relate:
+    input:
+        **TABLES,
+    output:
+        f"{DATA}/semantic.npz",
+    log:
+        f"{LOG}/relate/{CONFIG.data.name}.log",
+    benchmark:
+        f"{LOG}/relate/{CONFIG.data.name}.tsv"
+    conda:
+        environment("torch")
+    threads: 1
+    resources:
+        # Most of 5,000 x 25,000 captions have a word in common.
+        mem_mb=4000,
+        runtime=30,
+    params:
+        script=script("relate.py"),
+        data=CONFIG.data.model_dump_json(),
+        code=code("relate.py"),
+    shell:
+        "python {params.script} --data {params.data:q} --manifest {input.manifest} "
+        "--captions {input.captions} --out {output} 2>&1 | tee {log}"
+
+
+rule categorise:
+    input:
+        manifest=TABLES["manifest"],
+        annotation=ANNOTATIONS["pmrp"],
+    output:
+        f"{DATA}/categories.parquet",
+    log:
+        f"{LOG}/categorise/{CONFIG.data.name}.log",
+    benchmark:
+        f"{LOG}/categorise/{CONFIG.data.name}.tsv"
+    conda:
+        environment("data")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        script=script("categorise.py"),
+        source=CONFIG.evaluation.pmrp,
+        code=code("categorise.py"),
+    shell:
+        "python {params.script} --source {params.source:q} --manifest {input.manifest} "
+        "--out {output} 2>&1 | tee {log}"
+
+
 rule evaluate:
     input:
         **TABLES,
+        **JUDGED,
+        annotations=ANNOTATIONS["eccv"] + ANNOTATIONS["cxc"],
         embedded_items=lambda wildcards: stores(wildcards)["embedded_items"],
         similarity=f"{RUN}/{{kind}}.npy",
     output:
@@ -124,12 +195,13 @@ rule evaluate:
         script=script("evaluate.py"),
         data=CONFIG.data.model_dump_json(),
         evaluation=CONFIG.evaluation.model_dump_json(),
+        judged=[word for name, path in JUDGED.items() for word in (f"--{name}", path)],
         code=evaluation_code("evaluate.py"),
     shell:
         "python {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
         "--manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --similarity {input.similarity} --metrics {output.metrics} --ranks {output.ranks} "
-        "--threads {threads} 2>&1 | tee {log}"
+        "{params.judged} --threads {threads} 2>&1 | tee {log}"
 
 
 rule certify:

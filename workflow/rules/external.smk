@@ -10,7 +10,8 @@ def external_files(wildcards):
         if not path.startswith("results/") and not Path(path).is_file():
             raise ConfigError(f"external.{wildcards.external}: {path}: no such file")
     if matrix.own:
-        files |= TABLES
+        files |= TABLES | JUDGED
+        files["annotations"] = ANNOTATIONS["eccv"] + ANNOTATIONS["cxc"]
         if CONFIG.data.on_bad_item == "skip":
             files["items"] = STORES["features"]["embedded_items"]
     files["against"] = [
@@ -34,8 +35,9 @@ def external_arguments(wildcards, input):
     arguments = [f"--against {input.against} --kind {kind}"] if kind else []
     if "manifest" in input.keys():
         arguments += [f"--manifest {input.manifest} --captions {input.captions}"]
-    if "items" in input.keys():
-        arguments += [f"--items {input.items}"]
+    for name in ("items", "semantic", "categories"):
+        if name in input.keys():
+            arguments += [f"--{name} {input[name]}"]
     return " ".join(arguments)
 
 

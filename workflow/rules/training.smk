@@ -23,7 +23,8 @@ rule train:
         environment("torch")
     threads: lambda wildcards: entry(wildcards).processes
     resources:
-        mem_mb=lambda wildcards: (1500 + entry(wildcards).held_mb) * entry(wildcards).processes,
+        mem_mb=lambda wildcards: (1500 + entry(wildcards).held_mb)
+        * entry(wildcards).processes,
         runtime=240,
     params:
         script=script("train.py"),

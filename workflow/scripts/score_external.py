@@ -9,7 +9,7 @@ from polymatch.errors import one_line_errors
 from polymatch.evaluation import RetrievalRanks
 from polymatch.evaluation.external import Gallery, layout_of
 from polymatch.evaluation.matrices import matrix_shape, mean_matrix
-from polymatch.evaluation.record import score_matrix
+from polymatch.evaluation.record import Evidence, foreign_evidence, read_evidence, score_matrix
 from polymatch.reporting.external import external_table
 from polymatch.settings.external import ExternalSettings
 from polymatch.settings.stages import EvaluationSettings
@@ -22,12 +22,14 @@ def main() -> None:
     args.add_argument("--name", required=True, help="name of the entry")
     args.add_argument("--external", type=section(ExternalSettings), required=True)
     args.add_argument("--evaluation", type=section(EvaluationSettings), required=True)
+    args.add_argument("--semantic", type=Path, help=".npz, for average semantic precision")
+    args.add_argument("--categories", type=Path, help="Parquet, for plausible-match R-precision")
     args.add_argument("--against", type=Path, nargs="*", default=[], help="ranks of a model's runs")
     args.add_argument("--kind", help="similarity that those ranks are of")
     args.add_argument("--table", type=Path, required=True, help="CSV to write")
     args.add_argument("--ranks", type=Path, required=True, help="Parquet to write")
     given = args.parse_args()
-    entry, gallery = given.external, None
+    entry, gallery, evidence = given.external, None, Evidence()
     if entry.own:
         splits = SplitReader.open(
             given.data, given.manifest, given.captions, given.items or Path(), Path()
@@ -35,19 +37,26 @@ def main() -> None:
         items, queries = splits.gallery("test", given.data.test_captions)
         query_of = splits.caption_queries("test", given.data.test_captions)
         gallery = Gallery(items, queries.positives, query_of)
+        evidence = read_evidence(
+            given.evaluation, items, queries.texts, query_of, given.semantic, given.categories
+        )
     files = entry.similarity
     layout = layout_of(entry, matrix_shape(files), files[0], gallery)
+    evaluation = given.evaluation
+    if not entry.own:
+        evaluation, evidence = foreign_evidence(evaluation, layout.item_ids)
     scored = score_matrix(
         mean_matrix(files, layout.rows, layout.columns, layout.row_names, layout.column_names),
         layout.item_ids,
         layout.caption_item_ids,
-        given.evaluation,
+        evaluation,
+        evidence,
         threads=given.threads,
     )
     table = external_table(
         given.name,
         scored,
-        given.evaluation,
+        evaluation,
         matrices=len(files),
         dropped=layout.dropped,
         against=entry.against,

@@ -95,8 +95,8 @@ def pair_values(similarity: Similarity, rows: np.ndarray, columns: np.ndarray) -
             torch.from_numpy(rows).to(similarity.device),
             torch.from_numpy(columns).to(similarity.device),
         )
-        return _comparable(similarity.detach()[index])
-    return _comparable(similarity[rows, columns])
+        return comparable(similarity.detach()[index])
+    return comparable(similarity[rows, columns])
 
 
 def count_candidates(
@@ -178,7 +178,7 @@ class _Part:
                 self.flags[:] = False  # a narrower last block must not count the one before
                 for top in range(self.first, self.last, self.height):
                     bottom = min(top + self.height, self.last)
-                    block = _comparable(self.similarity[top:bottom, left:right])
+                    block = comparable(self.similarity[top:bottom, left:right])
                     self._look_for_bad(block, top, left)
                     self._count_rows(block, top, bottom)
                     self._count_columns(block, left, right)
@@ -260,7 +260,7 @@ def _is_column_major(similarity: Any) -> bool:
     return bool(strides[0] < strides[1])
 
 
-def _comparable(block: Any) -> np.ndarray:
+def comparable(block: Any) -> np.ndarray:
     """NumPy float32 or float64 of a block; narrower floats widen without loss."""
     if is_tensor(block):
         import torch

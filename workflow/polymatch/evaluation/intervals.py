@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from polymatch.errors import NumericsError
-from polymatch.evaluation.measures import per_query
+from polymatch.evaluation.measures import figures
 from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks
 
 _CHUNK_ELEMENTS = 4_000_000  # of float64: 32 MB
@@ -91,15 +91,20 @@ def resampled_weights(
 def resampled_means(weights: np.ndarray, cluster: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Means of ``values`` [Q, V] over the queries of each resample, [R, V].
 
-    NaN where a resample drew no query at all, which only a direction with unmatched items can have.
+    A NaN is a query that is left out. The mean is NaN where a resample drew no query at all, which
+    only a direction with unmatched items or with such queries can have.
     """
-    n_clusters = weights.shape[1]
-    sums = np.stack(
-        [np.bincount(cluster, column, minlength=n_clusters) for column in values.T], axis=1
-    )
-    number = weights @ np.bincount(cluster, minlength=n_clusters)
+    counted = ~np.isnan(values)
+
+    def of_clusters(columns: np.ndarray) -> np.ndarray:
+        n_clusters = weights.shape[1]
+        sums = [np.bincount(cluster, column, minlength=n_clusters) for column in columns.T]
+        return weights @ np.stack(sums, axis=1)
+
+    # All queries are counted but in a column or two.
+    number = of_clusters(np.ones((len(values), 1))) if counted.all() else of_clusters(counted)
     with np.errstate(invalid="ignore"):
-        return (weights @ sums) / number[:, None]
+        return of_clusters(np.where(counted, values, 0.0)) / number
 
 
 def percentile_interval(draws: np.ndarray, level: float) -> tuple[float, float]:
@@ -122,31 +127,32 @@ def _draws(
     widest = max(n_clusters, *(len(index) for index in cluster_of))
     counted = sorted({*recall_at, *RSUM_AT})
     in_rsum = [counted.index(k) for k in RSUM_AT]
-    names = [*(f"r{k}" for k in counted), "meanr", "map", *measures]
-    wanted = {*(f"r{k}" for k in recall_at), "meanr", "map", *measures}
     ranks_of = {direction: ranks.expected_rank(direction) for direction in DIRECTIONS}
     values_of = {
-        direction: np.stack(
-            [100.0 * ranks.hits(direction, k) for k in counted]
-            + [ranks_of[direction], 100.0 * ranks.average_precision(direction)]
-            + [per_query(name, ranks.of(direction)) for name in measures],
-            axis=1,
-        )
+        direction: {f"r{k}": 100.0 * ranks.hits(direction, k) for k in counted}
+        | {"meanr": ranks_of[direction], "map": 100.0 * ranks.average_precision(direction)}
+        | figures(ranks.of(direction), measures)
         for direction in DIRECTIONS
     }
+    unwanted = {f"r{k}" for k in counted if k not in recall_at}
     draws: dict[str, list[np.ndarray]] = {}
     for weights in resampled_weights(n_clusters, widest, resamples, seed):
         rsum = np.zeros(len(weights))
         for direction, index in zip(DIRECTIONS, cluster_of, strict=True):
-            means = resampled_means(weights, index, values_of[direction])
-            for name, mean in zip(names, means.T, strict=True):
-                if name in wanted:
+            values = values_of[direction]
+            means = resampled_means(weights, index, np.stack(list(values.values()), axis=1))
+            for name, mean in zip(values, means.T, strict=True):
+                if name not in unwanted:
                     draws.setdefault(f"{direction}_{name}", []).append(mean)
             medians = _resampled_medians(weights, index, ranks_of[direction])
             draws.setdefault(f"{direction}_medr", []).append(medians)
             rsum += means[:, in_rsum].sum(axis=1)
         draws.setdefault("rsum", []).append(rsum)
-    return {name: np.concatenate(each) for name, each in draws.items()}
+    found = {name: np.concatenate(each) for name, each in draws.items()}
+    if ranks.folds is not None:
+        of_folds = _draws(ranks.folds, recall_at, resamples, seed, measures)
+        found |= {f"fold_{name}": each for name, each in of_folds.items()}
+    return found
 
 
 def _resampled_medians(weights: np.ndarray, cluster: np.ndarray, rank: np.ndarray) -> np.ndarray:

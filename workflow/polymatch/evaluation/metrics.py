@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polymatch.evaluation.counting import Similarity
-from polymatch.evaluation.measures import per_query
+from polymatch.evaluation.measures import figures
 from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks, retrieval_ranks
 
 
@@ -52,7 +52,11 @@ def retrieval_metrics(
 def metrics_of(
     ranks: RetrievalRanks, recall_at: Sequence[int] = (1, 5, 10), measures: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The same figures from ranks that were already counted, and those of ``measures``, by name."""
+    """The same figures from ranks that were already counted, and those of ``measures``, by name.
+
+    Further figures that are kept with the ranks are averaged over the queries that have one; those
+    of the folds are called as the others, with ``fold_`` before.
+    """
     metrics = {}
     rsum = 0.0
     for direction in DIRECTIONS:
@@ -64,7 +68,11 @@ def metrics_of(
         metrics[f"{direction}_medr"] = float(np.median(part.expected_rank))
         metrics[f"{direction}_meanr"] = float(np.mean(part.expected_rank))
         metrics[f"{direction}_map"] = 100.0 * float(np.mean(part.average_precision))
-        for name in measures:
-            metrics[f"{direction}_{name}"] = float(np.mean(per_query(name, part)))
+        for name, values in figures(part, measures).items():
+            metrics[f"{direction}_{name}"] = float(np.nanmean(values))
         rsum += sum(recall[k] for k in RSUM_AT)
-    return metrics | {"rsum": rsum}
+    metrics["rsum"] = rsum
+    if ranks.folds is not None:
+        of_folds = metrics_of(ranks.folds, recall_at, measures)
+        metrics |= {f"fold_{name}": value for name, value in of_folds.items()}
+    return metrics

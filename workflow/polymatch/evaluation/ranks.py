@@ -14,14 +14,10 @@ candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from polymatch.errors import DataError
 from polymatch.evaluation.counting import (
@@ -34,141 +30,23 @@ from polymatch.evaluation.counting import (
     pair_values,
     sorted_thresholds,
 )
-from polymatch.files import written_atomically
+from polymatch.evaluation.query_ranks import (
+    DIRECTIONS,
+    RSUM_AT,
+    Direction,
+    DirectionRanks,
+    RetrievalRanks,
+    object_array,
+)
 
-Direction: TypeAlias = Literal["t2v", "v2t"]
-DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
-RSUM_AT = (1, 5, 10)  # The recalls of both directions whose sum is the R-sum.
-
-_COUNTS = ("better", "tied_negatives", "tied_positives", "n_positives", "n_candidates")
-
-
-@dataclass(frozen=True)
-class DirectionRanks:
-    """What one direction's Q queries got; every array is [Q].
-
-    Attributes:
-        query_ids: caption ids (or positions) for ``t2v``, item ids for ``v2t``.
-        clusters: the item that each query belongs to (its first, where a caption names several).
-        better: negatives strictly above the best positive.
-        tied_negatives: negatives exactly at the best positive.
-        tied_positives: positives exactly at the best positive, itself included.
-        n_positives: all positives of the query.
-        n_candidates: candidates that were ranked.
-        average_precision: in [0, 1], expected under random tie-breaking.
-    """
-
-    query_ids: np.ndarray
-    clusters: np.ndarray
-    better: np.ndarray
-    tied_negatives: np.ndarray
-    tied_positives: np.ndarray
-    n_positives: np.ndarray
-    n_candidates: np.ndarray
-    average_precision: np.ndarray
-
-    @property
-    def expected_rank(self) -> np.ndarray:
-        """Expected rank of the best positive, counted from 1, [Q]."""
-        return self.better + 1.0 + self.tied_negatives / (self.tied_positives + 1.0)
-
-    def hits(self, k: int) -> np.ndarray:
-        """Probability that a positive is among the first ``k`` candidates, [Q].
-
-        Raises:
-            ValueError: ``k`` is below 1.
-        """
-        if k < 1:
-            raise ValueError(f"recall is counted at k >= 1, got {k}")
-        places = np.clip(k - self.better, 0, None)
-        sure = places > self.tied_negatives
-        probability = sure.astype(np.float64)
-        open_ = np.flatnonzero(~sure & (places > 0))
-        probability[open_] = _chance_of_a_hit(
-            places[open_], self.tied_negatives[open_], self.tied_positives[open_]
-        )
-        return probability
-
-
-@dataclass(frozen=True)
-class RetrievalRanks:
-    """Per-query results of both directions, enough for every metric, interval and paired test."""
-
-    t2v: DirectionRanks
-    v2t: DirectionRanks
-
-    def of(self, direction: Direction) -> DirectionRanks:
-        """The part of one direction, ``"t2v"`` or ``"v2t"``."""
-        if direction not in DIRECTIONS:
-            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, got {direction!r}")
-        return self.t2v if direction == "t2v" else self.v2t
-
-    def hits(self, direction: Direction, k: int) -> np.ndarray:
-        """Probability in [0, 1] that a positive is among the first ``k``, [Q]."""
-        return self.of(direction).hits(k)
-
-    def expected_rank(self, direction: Direction) -> np.ndarray:
-        """Expected rank of the best positive, counted from 1, [Q]."""
-        return self.of(direction).expected_rank
-
-    def average_precision(self, direction: Direction) -> np.ndarray:
-        """Expected average precision in [0, 1], all positives counted, [Q]."""
-        return self.of(direction).average_precision
-
-    def clusters(self, direction: Direction) -> np.ndarray:
-        """Id of the item that each query belongs to, [Q]."""
-        return self.of(direction).clusters
-
-    def save(self, path: Path | str) -> None:
-        """Write one Parquet row per query; :meth:`load` gives the same arrays back.
-
-        Raises:
-            DataError: query or item ids are neither all integers nor all strings.
-        """
-        tables, kinds = [], {}
-        for direction in DIRECTIONS:
-            part = self.of(direction)
-            columns: dict[str, Any] = {"direction": pa.array([direction] * len(part.better))}
-            for name in ("query_ids", "clusters"):
-                ids, kinds[f"{direction}_{name}"] = _as_strings(getattr(part, name), name, path)
-                columns[{"query_ids": "query_id", "clusters": "item_id"}[name]] = ids
-            columns |= {name: pa.array(getattr(part, name), pa.int64()) for name in _COUNTS}
-            columns["average_precision"] = pa.array(part.average_precision, pa.float64())
-            tables.append(pa.table(columns))
-        table = pa.concat_tables(tables).replace_schema_metadata(kinds)
-        with written_atomically(path) as partial:
-            pq.write_table(table, partial)
-
-    @classmethod
-    def load(cls, path: Path | str) -> RetrievalRanks:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            DataError: the file is missing, is not Parquet or lacks a column.
-        """
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path}: cannot be read as ranks ({error})") from error
-        expected = {"direction", "query_id", "item_id", *_COUNTS, "average_precision"}
-        missing = sorted(expected - set(table.column_names))
-        if missing:
-            raise DataError(f"{path}: lacks the columns {', '.join(missing)}; write it with .save")
-        kinds = table.schema.metadata or {}
-        directions = np.array(table["direction"].to_pylist(), dtype=str)
-        parts = {}
-        for direction in DIRECTIONS:
-            rows = table.filter(pa.array(directions == direction))
-            parts[direction] = DirectionRanks(
-                query_ids=_from_strings(
-                    rows["query_id"], kinds.get(f"{direction}_query_ids".encode())
-                ),
-                clusters=_from_strings(
-                    rows["item_id"], kinds.get(f"{direction}_clusters".encode())
-                ),
-                **{name: rows[name].to_numpy() for name in (*_COUNTS, "average_precision")},
-            )
-        return cls(**parts)
+__all__ = [
+    "DIRECTIONS",
+    "RSUM_AT",
+    "Direction",
+    "DirectionRanks",
+    "RetrievalRanks",
+    "retrieval_ranks",
+]
 
 
 def retrieval_ranks(
@@ -224,24 +102,25 @@ def retrieval_ranks(
     first_item = np.full(len(captions), -1)
     first_item[columns[::-1]] = rows[::-1]  # the first one named is written last
     return RetrievalRanks(
-        t2v=_direction(by_caption, caption_counts, names, [items[row] for row in first_item]),
-        v2t=_direction(by_item, item_counts, items, items),
+        t2v=direction_ranks(by_caption, caption_counts, names, [items[row] for row in first_item]),
+        v2t=direction_ranks(by_item, item_counts, items, items),
     )
 
 
-def _direction(
+def direction_ranks(
     thresholds: Thresholds, counts: Counts, query_ids: list, clusters: list
 ) -> DirectionRanks:
+    """Ranks of the queries of one direction that have a positive; ids and items by query."""
     number = thresholds.number
     asked = np.flatnonzero(number > 0)
     first = thresholds.start[:-1][asked]
-    positives_above, positives_equal = _among_positives(thresholds)
+    positives_above, positives_equal = among_positives(thresholds)
     precision = _precision_at_positives(
         counts.above, counts.equal, positives_above, positives_equal
     )
     return DirectionRanks(
-        query_ids=_object_array([query_ids[query] for query in asked]),
-        clusters=_object_array([clusters[query] for query in asked]),
+        query_ids=object_array([query_ids[query] for query in asked]),
+        clusters=object_array([clusters[query] for query in asked]),
         better=counts.above[first],
         tied_negatives=(counts.equal - positives_equal)[first],
         tied_positives=positives_equal[first],
@@ -251,7 +130,7 @@ def _direction(
     )
 
 
-def _among_positives(thresholds: Thresholds) -> tuple[np.ndarray, np.ndarray]:
+def among_positives(thresholds: Thresholds) -> tuple[np.ndarray, np.ndarray]:
     """Positives of the same query strictly above and exactly at each positive, [P] each."""
     query = np.repeat(np.arange(len(thresholds.number)), thresholds.number)
     value = thresholds.value
@@ -281,17 +160,6 @@ def _precision_at_positives(
         equal == 1, 1.0 / (above + 1.0), harmonic[above + equal] - harmonic[above]
     )
     return ((positives_above + 1.0 - (above + 1.0) * share) * reciprocals) / equal + share
-
-
-def _chance_of_a_hit(
-    places: np.ndarray, negatives: np.ndarray, positives: np.ndarray
-) -> np.ndarray:
-    """Chance that ``places`` of a shuffled group hold a positive, for places <= negatives."""
-    none = np.ones(len(places))
-    for i in range(1, int(positives.max(initial=0)) + 1):
-        factor = (negatives - places + i) / (negatives + i)
-        none *= np.where(i <= positives, factor, 1.0)
-    return 1.0 - none
 
 
 def _positive_pairs(
@@ -340,21 +208,3 @@ def _check_shapes(similarity: Similarity, items: list, captions: list, names: li
 
 def _listed(ids: Iterable[Any]) -> list:
     return ids.tolist() if isinstance(ids, np.ndarray) or is_tensor(ids) else list(ids)
-
-
-def _object_array(ids: list) -> np.ndarray:
-    array = np.empty(len(ids), object)
-    array[:] = ids
-    return array
-
-
-def _as_strings(ids: np.ndarray, name: str, path: Path | str) -> tuple[pa.Array, str]:
-    for kind, types in (("integer", (int, np.integer)), ("string", str)):
-        if all(isinstance(each, types) and not isinstance(each, bool) for each in ids):
-            return pa.array([str(each) for each in ids], pa.string()), kind
-    raise DataError(f"{path}: {name} must be all integers or all strings to be written")
-
-
-def _from_strings(column: pa.ChunkedArray, kind: bytes | None) -> np.ndarray:
-    restore: Callable[[str], Any] = int if kind == b"integer" else str
-    return _object_array([restore(each) for each in column.to_pylist()])

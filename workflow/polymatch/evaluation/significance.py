@@ -72,8 +72,9 @@ def paired_test(
         ranks_a: :class:`RetrievalRanks` of one run or of several seeds, whose per-query values are
             averaged first; or plain ranks counted from 1, [Q] or seeds x queries [S, Q].
         ranks_b: the other method's, of the same queries in the same order.
-        metric: ``rsum``, or ``t2v_`` or ``v2t_`` and ``r1``, ``r5``, any other ``r<k>``, ``meanr``
-            or ``map``. Of plain ranks: ``r<k>``, ``meanr`` or ``rsum`` (their R@1, R@5 and R@10).
+        metric: ``rsum``, or ``t2v_`` or ``v2t_`` and ``r1``, ``r5``, any other ``r<k>``, ``meanr``,
+            ``map`` or a figure kept with the ranks, such as ``asp``; after ``fold_`` any of these
+            within folds. Of plain ranks: ``r<k>``, ``meanr`` or ``rsum`` (their R@1, R@5, R@10).
         resamples: sign flips, and as many bootstrap draws.
         seed: of both.
         level: of the interval.
@@ -181,6 +182,11 @@ def _differences(
     a: list[RetrievalRanks], b: list[RetrievalRanks], metric: str
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Item ids and differences of the queries of each direction that the metric looks at."""
+    if metric.startswith("fold_"):
+        if not all(run.folds for run in (*a, *b)):
+            raise DataError(f"metric {metric!r}: the ranks hold no folds; set `evaluation.folds`")
+        a, b = ([run.folds for run in runs if run.folds] for runs in (a, b))
+        metric = metric.removeprefix("fold_")
     _check_same_queries([*a, *b])
     direction, _, name = metric.partition("_")
     if metric == "rsum":
@@ -191,14 +197,13 @@ def _differences(
         wanted = [("v2t", name)]
     else:
         raise _unknown(metric, "rsum, or t2v_ or v2t_ and r<k>, meanr or map")
-    return [
-        (
-            a[0].clusters(each),
-            np.mean([_values(run, each, kind) for run in a], axis=0)
-            - np.mean([_values(run, each, kind) for run in b], axis=0),
-        )
-        for each, kind in wanted
-    ]
+    found = []
+    for each, kind in wanted:
+        means = [np.mean([_values(run, each, kind) for run in runs], axis=0) for runs in (a, b)]
+        difference = means[0] - means[1]
+        counted = ~np.isnan(difference)  # of a further figure some queries may be left out
+        found.append((a[0].clusters(each)[counted], difference[counted]))
+    return found
 
 
 def _values(ranks: RetrievalRanks, direction: Direction, name: str) -> np.ndarray:
@@ -206,7 +211,11 @@ def _values(ranks: RetrievalRanks, direction: Direction, name: str) -> np.ndarra
         return ranks.expected_rank(direction)
     if name == "map":
         return 100.0 * ranks.average_precision(direction)
-    at = RSUM_AT if name == "rsum" else (_recall(name, "r<k>, meanr or map after t2v_ or v2t_"),)
+    further = ranks.of(direction).further
+    if name in further:
+        return further[name]
+    allowed = ", ".join(["r<k>", *further, "meanr"]) + " or map after t2v_ or v2t_"
+    at = RSUM_AT if name == "rsum" else (_recall(name, allowed),)
     return np.sum([100.0 * ranks.hits(direction, k) for k in at], axis=0)
 
 

@@ -80,8 +80,7 @@ def _row(
     intervals = bootstrap_intervals(
         ranks, resamples=settings.resamples, seed=settings.seed, measures=settings.metrics
     )
-    added = [f"{direction}_{name}" for direction in DIRECTIONS for name in settings.metrics]
-    for metric in (*METRICS, *added):
+    for metric in (*METRICS, *_added(ranks[0], settings)):
         row[metric] = seeds[metric].mean()
         row[f"{metric}_sd"] = seeds[metric].std(ddof=1) if len(seeds) > 1 else None
         row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]
@@ -90,6 +89,19 @@ def _row(
     for column in ("logvar_mean", "logvar_at_lower", "train_seconds"):
         row[column] = seeds[column].astype(float).mean()
     return row
+
+
+def _added(ranks: RetrievalRanks, settings: EvaluationSettings) -> list[str]:
+    """Columns beside those of every leaderboard: of the metrics that the config adds, and folds."""
+    added = [
+        f"{direction}_{name}"
+        for direction in DIRECTIONS
+        for name in (*settings.metrics, *ranks.of(direction).further)
+    ]
+    if ranks.folds is None:
+        return added
+    of_folds = (*METRICS, *_added(ranks.folds, settings))
+    return [*added, *(f"fold_{metric}" for metric in of_folds)]
 
 
 def _load_ranks(config: Config, space: Path) -> dict[Key, list[RetrievalRanks]]:

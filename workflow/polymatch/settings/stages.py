@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from polymatch.settings.judged import JudgedSettings
 from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.section import Number, Section
 
@@ -190,7 +191,7 @@ class TeacherComparisonSettings(Section):
     seed: int = Field(0, ge=0, description="seed of pairs and samples")
 
 
-class EvaluationSettings(Section):
+class EvaluationSettings(JudgedSettings):
     """How similarities become figures."""
 
     k: list[Annotated[int, Field(ge=1)]] = Field(
@@ -228,7 +229,7 @@ class EvaluationSettings(Section):
         if len(set(metrics)) < len(metrics):
             raise ValueError("a metric is named twice")
         for name in metrics:
-            if re.fullmatch(r"r\d+|medr|meanr|map|.*_(lo|hi|sd)", name):
+            if re.fullmatch(r"r\d+|medr|meanr|map|asp|(pmrp|eccv|cxc)(_.*)?|.*_(lo|hi|sd)", name):
                 raise ValueError(f"every table has a column called as {name!r} would be")
         return metrics
 

@@ -6,17 +6,24 @@ unit that the tables show (a share is a percentage). The mean over queries is th
 columns are ``t2v_<name>`` and ``v2t_<name>``, bounded by the same bootstrap as the others.
 
 Decision: a figure for each query, not for the whole direction, so that intervals and seeds need
-nothing more of a metric. Ties are to be broken in expectation, as everywhere.
+nothing more of a metric. Ties are to be broken in expectation, as everywhere. Figures that need
+more than the ranks (semantic similarity, categories) are kept with them and stand beside these.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from polymatch.errors import NumericsError
 from polymatch.evaluation.ranks import DirectionRanks
+
+
+def figures(ranks: DirectionRanks, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Figures [Q] of the metrics ``names``, and those kept with the ranks, NaN where left out."""
+    return {name: per_query(name, ranks) for name in names} | dict(ranks.further)
 
 
 def per_query(name: str, ranks: DirectionRanks) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""Queries of one direction in blocks that stay in the cache, shared by threads.
+
+NumPy's sorts and its arithmetic on whole arrays release the interpreter, so that threads work side
+by side; what one holds is bounded by the size of its block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from polymatch.errors import NumericsError
+from polymatch.evaluation.counting import Similarity, comparable
+
+_BLOCK_ELEMENTS = 300_000
+
+
+def map_queries(
+    function: Callable[[int, int], np.ndarray], n_queries: int, n_candidates: int, threads: int
+) -> np.ndarray:
+    """Put together what ``function(first, last)`` gives for blocks of queries, along its last axis.
+
+    ``n_candidates`` is the length of a query's row, which decides how many make a block.
+    """
+    height = max(1, min(_BLOCK_ELEMENTS // n_candidates, -(-n_queries // max(threads, 1))))
+    starts = range(0, n_queries, height)
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        parts = pool.map(lambda first: function(first, min(first + height, n_queries)), starts)
+        return np.concatenate(list(parts), axis=-1)
+
+
+def query_rows(
+    matrix: Similarity, first: int, last: int, *, of_items: bool, name: str = "similarity"
+) -> np.ndarray:
+    """Rows (``of_items``) or columns first..last of ``matrix`` [N, M], one contiguous row a query.
+
+    Raises:
+        NumericsError: one of them is NaN or infinite; says where.
+    """
+    block = comparable(matrix[first:last] if of_items else matrix[:, first:last].T)
+    block = np.ascontiguousarray(block)
+    with np.errstate(invalid="ignore", over="ignore"):
+        suspect = not np.isfinite(block.sum())  # finite ones may overflow: then look closely
+    if suspect and not np.isfinite(block).all():
+        query, candidate = np.argwhere(~np.isfinite(block))[0].tolist()
+        place = (first + query, candidate) if of_items else (candidate, first + query)
+        raise NumericsError(
+            f"{name} holds a NaN or infinite value at item {place[0]}, caption {place[1]} "
+            "(counted from 0); look for a division by zero or an overflow where it was made"
+        )
+    return block
