@@ -61,7 +61,7 @@ def compare(options: argparse.Namespace) -> None:
         losses = {}
         for _ in range(options.rounds):
             for name in FORMS:
-                # The whole form empties the caches: each short one runs some times, the best counts.
+                # The whole form cools the caches: each short one runs a few times, the best counts.
                 repeats = []
                 for _ in range(1 if name == "whole" else 5):
                     start = time.perf_counter(), time.process_time()
