@@ -160,6 +160,7 @@ def test_what_is_wrong_is_one_line(given):
         assert not list((given.folder / "results/external").glob(f"*{name}*"))
     done = given.run("-n", "results/external/shufled.csv")
     assert "unknown external matrix 'shufled'; did you mean 'shuffled'?" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 def test_three_shards_give_the_scores_of_one_to_the_bit(given):

@@ -3,7 +3,7 @@
 import json
 import os
 
-from polymatch.errors import ConfigError, one_line_errors
+from polymatch.errors import DataError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
 
 DATA = f"results/{CONFIG.data.name}"
@@ -208,12 +208,16 @@ def sweep_files(name, first_seed=False):
 
 def external_files(wildcards):
     """What an entry of `external` needs: its files, and of this data set what says whose they are."""
-    matrix = CONFIG.external_entry(wildcards.external)
-    files = {"similarity": matrix.similarity, "ids": list(matrix.id_files.values())}
-    for path in sum(files.values(), []):
-        # One under results may be made by another rule; of any other Snakemake would say less.
-        if not path.startswith("results/") and not Path(path).is_file():
-            raise ConfigError(f"external.{wildcards.external}: {path}: no such file")
+    with one_line_errors():
+        matrix = CONFIG.external_entry(wildcards.external)
+        files = {
+            "similarity": matrix.similarity,
+            "ids": list(matrix.id_files.values()),
+        }
+        for path in sum(files.values(), []):
+            # One under results may be made by another rule.
+            if not path.startswith("results/") and not Path(path).is_file():
+                raise DataError(f"external.{wildcards.external}: {path}: no such file")
     if matrix.own:
         files |= TABLES
         if CONFIG.data.on_bad_item == "skip":
