@@ -102,25 +102,6 @@ rule gather_scores:
         "python {params.script} {input} --out {output} 2>&1 | tee {log}"
 
 
-# What the figures that need more than the right answers are computed from.
-JUDGED = {}
-if CONFIG.evaluation.asp:
-    JUDGED["semantic"] = f"{DATA}/semantic.npz"
-if CONFIG.evaluation.pmrp:
-    JUDGED["categories"] = f"{DATA}/categories.parquet"
-
-
-def annotation_files():
-    """Files that people annotated, named in the config; what is missing is said before any job."""
-    from polymatch.data.annotations import annotation_files as named
-
-    with one_line_errors():
-        return named(CONFIG.evaluation)
-
-
-ANNOTATIONS = annotation_files()
-
-
 rule relate:
     input:
         **TABLES,

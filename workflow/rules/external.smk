@@ -1,46 +1,6 @@
 # Similarity matrices made elsewhere -> a table each, with paired tests against a model of ours.
 
 
-def external_files(wildcards):
-    """What an entry of `external` needs: its files, and of this data set what says whose they are."""
-    matrix = CONFIG.external_entry(wildcards.external)
-    files = {"similarity": matrix.similarity, "ids": list(matrix.id_files.values())}
-    for path in sum(files.values(), []):
-        # One under results may be made by another rule; of any other Snakemake would say less.
-        if not path.startswith("results/") and not Path(path).is_file():
-            raise ConfigError(f"external.{wildcards.external}: {path}: no such file")
-    if matrix.own:
-        files |= TABLES | JUDGED
-        files["annotations"] = ANNOTATIONS["eccv"] + ANNOTATIONS["cxc"]
-        if CONFIG.data.on_bad_item == "skip":
-            files["items"] = STORES["features"]["embedded_items"]
-    files["against"] = [
-        run_path(run, f"{external_kind(wildcards)}.ranks.parquet")
-        for run in (CONFIG.runs_of(matrix.against) if matrix.against else [])
-    ]
-    return files
-
-
-def external_kind(wildcards):
-    """The similarity that an entry of `external` is compared with; nothing without a model."""
-    matrix = CONFIG.external_entry(wildcards.external)
-    if matrix.against is None:
-        return ""
-    return matrix.kind or CONFIG.model_entry(matrix.against).scored_by[0]
-
-
-def external_arguments(wildcards, input):
-    """The part of the command line that depends on what the entry is."""
-    kind = external_kind(wildcards)
-    arguments = [f"--against {input.against} --kind {kind}"] if kind else []
-    if "manifest" in input.keys():
-        arguments += [f"--manifest {input.manifest} --captions {input.captions}"]
-    for name in ("items", "semantic", "categories"):
-        if name in input.keys():
-            arguments += [f"--{name} {input[name]}"]
-    return " ".join(arguments)
-
-
 rule score_external:
     input:
         unpack(external_files),

@@ -3,7 +3,7 @@
 import json
 import os
 
-from polymatch.errors import ConfigError, one_line_errors
+from polymatch.errors import DataError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
 
 DATA = f"results/{CONFIG.data.name}"
@@ -61,6 +61,24 @@ def given_features():
 
 
 GIVEN_FILES, GIVEN_STORES = given_features() if CONFIG.encoder.given else ([], [])
+
+# What the figures that need more than the right answers are computed from.
+JUDGED = {}
+if CONFIG.evaluation.asp:
+    JUDGED["semantic"] = f"{DATA}/semantic.npz"
+if CONFIG.evaluation.pmrp:
+    JUDGED["categories"] = f"{DATA}/categories.parquet"
+
+
+def annotation_files():
+    """Files that people annotated, named in the config; what is missing is said before any job."""
+    from polymatch.data.annotations import annotation_files as named
+
+    with one_line_errors():
+        return named(CONFIG.evaluation)
+
+
+ANNOTATIONS = annotation_files()
 
 
 wildcard_constraints:
@@ -236,3 +254,47 @@ def sweep_files(name, first_seed=False):
         )
 
     return files
+
+
+def external_files(wildcards):
+    """What an entry of `external` needs: its files, and of this data set what says whose they are."""
+    with one_line_errors():
+        matrix = CONFIG.external_entry(wildcards.external)
+        files = {
+            "similarity": matrix.similarity,
+            "ids": list(matrix.id_files.values()),
+        }
+        for path in sum(files.values(), []):
+            # One under results may be made by another rule.
+            if not path.startswith("results/") and not Path(path).is_file():
+                raise DataError(f"external.{wildcards.external}: {path}: no such file")
+    if matrix.own:
+        files |= TABLES | JUDGED
+        files["annotations"] = ANNOTATIONS["eccv"] + ANNOTATIONS["cxc"]
+        if CONFIG.data.on_bad_item == "skip":
+            files["items"] = STORES["features"]["embedded_items"]
+    files["against"] = [
+        run_path(run, f"{external_kind(wildcards)}.ranks.parquet")
+        for run in (CONFIG.runs_of(matrix.against) if matrix.against else [])
+    ]
+    return files
+
+
+def external_kind(wildcards):
+    """The similarity that an entry of `external` is compared with; nothing without a model."""
+    matrix = CONFIG.external_entry(wildcards.external)
+    if matrix.against is None:
+        return ""
+    return matrix.kind or CONFIG.model_entry(matrix.against).scored_by[0]
+
+
+def external_arguments(wildcards, input):
+    """The part of the command line that depends on what the entry is."""
+    kind = external_kind(wildcards)
+    arguments = [f"--against {input.against} --kind {kind}"] if kind else []
+    if "manifest" in input.keys():
+        arguments += [f"--manifest {input.manifest} --captions {input.captions}"]
+    for name in ("items", "semantic", "categories"):
+        if name in input.keys():
+            arguments += [f"--{name} {input[name]}"]
+    return " ".join(arguments)

@@ -66,14 +66,14 @@ def test_captions_may_be_shared_out(tmp_path):
     expected = whole.similarity(items, captions)
     before = [tensor.clone() for tensor in shared.train().parts[0].filtration.norm.buffers()]
     found = [
-        shared.pair_scores(items, type(captions)(*(part[rows] for part in captions)))
+        shared.parts[0].similarity(items, type(captions)(*(part[rows] for part in captions)))
         for rows in (slice(0, 4), slice(4, 7))
     ]
     for tensor, old in zip(shared.parts[0].filtration.norm.buffers(), before, strict=True):
         assert torch.equal(tensor, old)
     scores, statistics = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     assert statistics.shape == (2, len(lengths)) and not statistics.requires_grad
-    shared.update_statistics(statistics)
+    shared.parts[0].filtration.update(statistics)
     torch.testing.assert_close(scores, expected, atol=1e-6, rtol=0)
     ours, theirs = (m.parts[0].filtration.norm.state_dict() for m in (shared, whole))
     torch.testing.assert_close(ours, theirs)
@@ -85,8 +85,8 @@ def test_scoring_leaves_no_trace(pair):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, tokens, _ = example()
     items, captions = model.encode_items(images), model.encode_captions(tokens)
-    _, statistics = model.pair_scores(items, captions)
-    model.update_statistics(statistics)
+    _, statistics = model.parts[0].similarity(items, captions)
+    model.similarity(items, captions)
     assert statistics.shape == (2, 0)
     torch.testing.assert_close(dict(model.state_dict()), before, atol=0, rtol=0)
 

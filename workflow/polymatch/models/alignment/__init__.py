@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from polymatch import distributed
 from polymatch.errors import ConfigError
 from polymatch.models.alignment.inputs import checked_images, checked_tokens, true_lengths
 from polymatch.models.alignment.part import Captions, Items, Part
@@ -58,7 +59,7 @@ class Model(RetrievalModel):
         caption_width: int,
     ) -> None:
         n_regions, width = item_width
-        super().__init__(settings, (n_regions, width), caption_width)  # type: ignore[arg-type]
+        super().__init__(settings, (n_regions, width), caption_width)
         self.regions = (n_regions, width)
         self.vocabulary = caption_width
         alone = settings.module != "sgraf"
@@ -84,8 +85,8 @@ class Model(RetrievalModel):
     def similarity(self, items: Any, captions: Any, kind: str | None = None) -> Tensor:
         """Return scores [N, M], from 0 to 1.
 
-        In training the running statistics of SAF's gates take their steps: see
-        :meth:`pair_scores` for doing that apart.
+        Of several processes each scores its share of the captions. In training the running
+        statistics of SAF's gates take their steps.
         """
         if kind not in (None, *self.settings.scored_by):
             raise ConfigError(
@@ -95,26 +96,20 @@ class Model(RetrievalModel):
             both = zip(self._parts(), items, captions, strict=True)
             first, second = (part.similarity(*sides)[0] for part, *sides in both)
             return (first + second) / 2
-        scores, statistics = self.pair_scores(items, captions)
-        self.update_statistics(statistics)
-        return scores
-
-    def pair_scores(self, items: Items, captions: Captions) -> tuple[Tensor, Tensor]:
-        """Scores [N, M] of one part, and what its running statistics are to be updated with.
-
-        The statistics, of SAF in training, are [2, M], a column for each caption; otherwise there
-        are none, [2, 0]. They are of all items of the batch, but each of its own caption alone: of
-        captions that are shared out, columns can be put together again, in the batch's order.
-        """
         (part,) = self._parts()
-        return part.similarity(items, captions)
-
-    def update_statistics(self, statistics: Tensor) -> None:
-        """Take a step of the running statistics for each column of :meth:`pair_scores`."""
-        if statistics.shape[1]:
-            (part,) = self._parts()
-            assert part.filtration is not None
+        number = len(captions.lengths)
+        if number < distributed.world_size():
+            scores, statistics = part.similarity(items, captions)  # too few to be shared out
+        else:
+            mine = Captions(*(each[distributed.share()] for each in captions))
+            scores, statistics = part.similarity(items, mine)
+            scores = distributed.gather_columns(scores, number)
+            if statistics.shape[1]:
+                statistics = distributed.gather_rows(statistics.T, number).T
+        # A column for each caption, of all items of the batch: there in SAF's training alone.
+        if part.filtration is not None and statistics.shape[1]:
             part.filtration.update(statistics)
+        return scores
 
     def similarity_from_inputs(
         self, images: Tensor, tokens: Tensor, lengths: Tensor | Sequence[int]

@@ -165,10 +165,8 @@ def _described(
     steps = {name.split(".")[2] for name in weights if name.startswith("reasoning.")}
     filters = any(name.startswith("filtration.") for name in weights)
     if bool(steps) == filters:
-        raise DataError(
-            f"{path}: has {'both SAF_module and' if filters else 'neither SAF_module nor'} SGR_module; a "
-            "published model has one of them"
-        )
+        there = "both SAF_module and" if filters else "neither SAF_module nor"
+        raise DataError(f"{path}: has {there} SGR_module; a published model has one of them")
     layers = {n for n in weights if re.fullmatch(r"words\.gru\.weight_ih_l\d+", n)}
     found = {
         "module_name": "SAF" if filters else "SGR",
