@@ -8,7 +8,13 @@ import pytest
 
 from polymatch.data.tables import check_table, load_schema, read_table, write_table
 from polymatch.errors import DataError
-from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
+from polymatch.evaluation import (
+    RetrievalRanks,
+    bootstrap_intervals,
+    judged_ranks,
+    metrics_of,
+    retrieval_ranks,
+)
 from polymatch.reporting.figures import analog_simulation, r1_against_latency
 from polymatch.reporting.growth_figure import gallery_growth
 from polymatch.reporting.leaderboard import as_text, leaderboard
@@ -135,6 +141,38 @@ def test_a_metric_that_is_added_by_name_is_in_both_tables(space, tmp_path):
         assert row[f"{metric}_sd"] == pytest.approx(good.std())
         assert row[f"{metric}_lo"] < row[metric] < row[f"{metric}_hi"]
         assert pd.isna(board.loc["aligned", f"{metric}_sd"])
+
+
+def test_figures_kept_with_the_ranks_and_folds_are_in_both_tables(space, tmp_path):
+    ids = [str(i) for i in range(60)]
+    for path in (space / "runs").glob("*/*/*.metrics.json"):
+        kind = path.name.removesuffix(".metrics.json")
+        random = np.random.default_rng(len(str(path)))
+        scores, codes = random.normal(size=(60, 60)), random.integers(0, 2, (60, 4))
+        ranks = judged_ranks(scores, ids, ids, semantic=np.eye(60), category_codes=codes, folds=4)
+        ranks = ranks.with_further({"t2v_cxc_r1": np.arange(60.0), "v2t_cxc_r1": np.arange(60.0)})
+        ranks.save(path.with_name(f"{kind}.ranks.parquet"))
+        more = {"metrics": metrics_of(ranks), "intervals": bootstrap_intervals(ranks, resamples=99)}
+        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    write_table(summary, tmp_path / "summary.csv", "summary")
+    write_table(leaderboard(CONFIG, space, summary), tmp_path / "board.csv", "leaderboard")
+    summary = read_table(tmp_path / "summary.csv", "summary")
+    board = read_table(tmp_path / "board.csv", "leaderboard").set_index("model")
+    for metric in (
+        "t2v_asp",
+        "v2t_pmrp_1",
+        "t2v_cxc_r1",
+        "fold_v2t_asp",
+        "fold_t2v_r1",
+        "fold_rsum",
+    ):
+        good, row = summary.loc[summary["model"] == "good"], board.loc["good"]
+        assert row[metric] == pytest.approx(good[metric].mean())
+        assert row[f"{metric}_lo"] < row[metric] < row[f"{metric}_hi"]
+        assert row[f"{metric}_sd"] == pytest.approx(good[metric].std())
+    with pytest.raises(DataError, match=r"column 't2v_asp', row 1: 101\.0 is above the maximum of"):
+        write_table(summary.assign(t2v_asp=101.0), tmp_path / "summary.csv", "summary")
 
 
 def test_the_verdict_of_the_simulation_is_in_both_tables(space, board):

@@ -190,13 +190,12 @@ def _precision(scores: np.ndarray, listed: _Listed, harmonic: np.ndarray) -> np.
 def _ranks(found: Ordered, candidate: np.ndarray) -> np.ndarray:
     """Rank [B, K] of each row's candidates, float32 (exact to 2^24); below zero in a tie."""
     n_rows, width = found.order.shape
-    rank = np.empty((n_rows, width), np.float32)
     signed = np.tile(np.arange(1, width + 1, dtype=np.float32), (n_rows, 1))
     signed.reshape(-1)[found.tied()] *= -1
-    for row, (order, own) in enumerate(zip(found.order, signed, strict=True)):
-        rank[row, order] = own
-    base = np.arange(0, rank.size, width)[:, None]
-    return rank.reshape(-1).take(candidate + base)
+    base = np.arange(0, signed.size, width)[:, None]
+    rank = np.empty(signed.size, np.float32)
+    rank[found.order + base] = signed
+    return rank.take(candidate + base)
 
 
 def _expected(
