@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymatch.models.alignment import load_published
+from polymatch.models.alignment.layers import unit
 
 from .twin import VOCABULARY, R, Twin, cut, example, written
 
@@ -44,8 +45,10 @@ def test_scores_are_those_of_each_pair_alone(tmp_path, module, variant):
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("kept", [0, 1 << 24], ids=["again", "kept"])
 @pytest.mark.parametrize("module", ["saf", "sgr"])
-def test_gradients_are_those_of_each_pair_alone(tmp_path, module):
+def test_gradients_are_those_of_each_pair_alone(tmp_path, monkeypatch, module, kept):
+    monkeypatch.setattr("polymatch.models.alignment.part._KEPT", kept)
     twin, model = loaded(tmp_path, module)
     images, tokens, lengths = example()
     images, twin, model = images.double(), twin.double(), model.double()
@@ -71,6 +74,18 @@ def test_gradients_are_those_of_each_pair_alone(tmp_path, module):
             torch.testing.assert_close(grad, theirs.weight.grad, atol=1e-12, rtol=1e-6, msg=name)
         # What is left out for having no influence has none.
         assert other.graph_key_w.bias.grad.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("dim", [-1, 0])
+def test_unit_vectors_have_the_gradient_of_their_formula(dim):
+    x = torch.randn(3, 4, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: unit(x, dim), (x,))
+    with torch.no_grad():
+        lengths = (x * x).sum(dim, keepdim=True).sqrt() + 1e-8
+        torch.testing.assert_close(unit(x, dim), x / lengths)
+    zero = torch.zeros(2, 3, requires_grad=True)
+    unit(zero).sum().backward()
+    assert torch.equal(unit(zero), zero) and torch.equal(zero.grad, torch.zeros(2, 3))
 
 
 @given(

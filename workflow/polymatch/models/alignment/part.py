@@ -2,8 +2,8 @@
 
 Captions are taken by equal length, so that there is no padding between an item and a caption, and
 pairs in blocks whose ``[items, captions, words, D]`` numbers stay in a cache; a block's size
-changes nothing. With gradients, a block keeps its similarity vectors [.., S] and makes what is of
-width D again on the way back.
+changes nothing. With gradients, blocks keep their similarity vectors [.., S], and make what is of
+width D again on the way back if all of it would be much.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from polymatch.settings.alignment import AlignmentModelSettings
 
 # Numbers in a block, of width D: a few MB, or on an accelerator what keeps it busy.
 _CPU, _ACCELERATOR = 1 << 21, 1 << 26
+# Numbers of width D that a training keeps: of them four times as many are held for the way back.
+_KEPT = 1 << 24
 # Rows that are encoded at once where nothing is learnt: what lies between is dropped sooner.
 _ROWS = 512
 
@@ -99,6 +101,8 @@ class Part(nn.Module):
         words = captions.words[order].split(sizes)
         vectors = captions.vector[order].split(sizes)
         steps = None if self.reasoning is None else self.reasoning.folded()
+        all_numbers = len(items.vector) * int(lengths.sum()) * self.settings.embed_dim
+        again = torch.is_grad_enabled() and all_numbers > _KEPT
         # Cut once for each size: every cut gives a gradient of the size of all items.
         galleries = {
             size: list(zip(items.regions.split(size), items.vector.split(size), strict=True))
@@ -107,7 +111,7 @@ class Part(nn.Module):
         scores, statistics = [], []
         for block, local, whole in zip(cut, words, vectors, strict=True):
             found = self._block(
-                block, galleries[block.items], Captions(local, whole, lengths), steps
+                block, galleries[block.items], Captions(local, whole, lengths), steps, again
             )
             scores.append(found[0])
             statistics.append(found[1])
@@ -140,24 +144,25 @@ class Part(nn.Module):
         gallery: list[tuple[Tensor, Tensor]],
         captions: Captions,
         steps: list[Step] | None,
+        again: bool,
     ) -> tuple[Tensor, Tensor]:
         """Scores [N, m] and statistics of all items with the m captions of a block."""
         words = captions.words[:, : block.length]
-        parts = (self._nodes(*part, words, captions.vector) for part in gallery)
+        parts = (self._nodes((*part, words, captions.vector), again) for part in gallery)
         # One after the other, but for statistics over all items.
         whole = [torch.cat(list(parts))] if self._remembers else parts
         found = [self._scores(nodes, steps) for nodes in whole]
         return torch.cat([scores for scores, _ in found]), found[0][1]
 
-    def _nodes(self, regions: Tensor, vectors: Tensor, words: Tensor, wholes: Tensor) -> Tensor:
-        """Alignments of n items with m captions: as a whole and of each word, [n, m, 1 + L, S]."""
-        arguments = (regions, vectors, words, wholes)
-        if not torch.is_grad_enabled():
-            raw = self._raw_nodes(*arguments)
+    def _nodes(self, sides: tuple[Tensor, Tensor, Tensor, Tensor], again: bool) -> Tensor:
+        """Alignments of n items with m captions: as a whole and of each word, [n, m, 1 + L, S].
+
+        ``again`` says to compute them once more on the way back, instead of keeping what is wide.
+        """
+        if again:
+            raw = checkpoint(self._raw_nodes, *sides, use_reentrant=False, preserve_rng_state=False)
         else:
-            raw = checkpoint(
-                self._raw_nodes, *arguments, use_reentrant=False, preserve_rng_state=False
-            )
+            raw = self._raw_nodes(*sides)
         return into_unit(raw)
 
     def _raw_nodes(self, regions: Tensor, vectors: Tensor, words: Tensor, wholes: Tensor) -> Tensor:

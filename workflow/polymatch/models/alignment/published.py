@@ -165,8 +165,8 @@ def _described(
     steps = {name.split(".")[2] for name in weights if name.startswith("reasoning.")}
     filters = any(name.startswith("filtration.") for name in weights)
     if bool(steps) == filters:
-        there = "both SAF_module and" if filters else "neither SAF_module nor"
-        raise DataError(f"{path}: has {there} SGR_module; a published model has one of them")
+        has = "both SAF_module and" if filters else "neither SAF_module nor"
+        raise DataError(f"{path}: has {has} SGR_module; a published model has one of them")
     layers = {n for n in weights if re.fullmatch(r"words\.gru\.weight_ih_l\d+", n)}
     found = {
         "module_name": "SAF" if filters else "SGR",
@@ -220,7 +220,7 @@ def _matrix(path: Path, weights: Weights, name: str) -> Tensor:
     weight = weights.get(name)
     if weight is None or weight.ndim != 2:
         raise DataError(
-            f"{path}: {_theirs(name)} is {'missing' if weight is None else 'not a matrix'}"
+            f"{path}: {published_name(name)} is {'missing' if weight is None else 'not a matrix'}"
         )
     return weight
 
@@ -236,8 +236,8 @@ def _checked(
     with torch.device("meta"):
         wanted = Part(settings, regions, vocabulary).state_dict()
     found = {name: tensor for name, tensor in weights.items() if not _LEFT_OUT.fullmatch(name)}
-    absent = sorted(_theirs(name) for name in set(wanted) - set(found))
-    more = sorted(_theirs(name) for name in set(found) - set(wanted))
+    absent = sorted(published_name(name) for name in set(wanted) - set(found))
+    more = sorted(published_name(name) for name in set(found) - set(wanted))
     if absent or more:
         parts = [f"lacks {', '.join(absent)}"] * bool(absent)
         parts += [f"has also {', '.join(more)}"] * bool(more)
@@ -245,15 +245,15 @@ def _checked(
     for name, tensor in found.items():
         if tensor.shape != wanted[name].shape:
             raise DataError(
-                f"{path}: {_theirs(name)} has shape {tuple(tensor.shape)}, not "
+                f"{path}: {published_name(name)} has shape {tuple(tensor.shape)}, not "
                 f"{tuple(wanted[name].shape)}, which its other weights ask for"
             )
         if not bool(torch.isfinite(tensor).all()):
-            raise DataError(f"{path}: {_theirs(name)} holds NaN or infinity; train it again")
+            raise DataError(f"{path}: {published_name(name)} holds NaN or infinity; train it again")
     return {n: t.float() if t.is_floating_point() else t for n, t in found.items()}
 
 
-def _theirs(name: str) -> str:
+def published_name(name: str) -> str:
     """The published name of one of ours."""
     for published, ours in (pair for names in _NAMES.values() for pair in names.items()):
         if name.startswith(ours):
