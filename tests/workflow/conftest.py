@@ -26,6 +26,9 @@ CONFIG = {
     "teacher_comparison": {"n_pairs": 500, "K": 3, "degree": 3, "test_pairs": 50},
     "evaluation": {
         "metrics": ["mrr"],
+        "asp": True,
+        "pmrp": "groups",
+        "folds": 2,
         "resamples": 100,
         "permutations": 200,
         "certificate_pairs": 50,
@@ -87,7 +90,24 @@ CONFIG = {
             "loss": {"type": "blip", "momentum": 0.9},
             "training": {"epochs": 2, "batch_size": 8},
         },
+        "{module}": {
+            "family": "alignment",
+            "embed_dim": 16,
+            "sim_dim": 8,
+            "word_dim": 8,
+            "loss": {"daa_weight": 2, "smooth_ap_weight": 1},
+            "training": {
+                "epochs": 2,
+                "batch_size": 8,
+                "schedule": "step",
+                "step_epochs": 1,
+                "tensorboard": True,
+            },
+            "grid": {"module": ["saf", "sgr"]},
+        },
+        "sgraf": {"family": "alignment", "module": "sgraf", "members": ["saf", "sgr"]},
     },
+    "words": {"min_count": 1},
 }
 
 

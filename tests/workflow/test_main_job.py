@@ -62,13 +62,15 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     expected |= {(f"poly_{t}", "poly", seed) for t in teachers for seed in (0, 1)}
     expected |= {("cross_modal", "pairwise", seed) for seed in (0, 1)}
     expected |= {("align", "cosine", seed) for seed in (0, 1)}
+    expected |= {(name, name, seed) for name in ALIGNMENT for seed in (0, 1)}
     assert rows == expected
     assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
     assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
     poly = summary["family"].eq("probabilistic") & summary["similarity"].eq("poly")
     for column in ("outside_share", "max_error", "kendall_tau", "r1_changed"):
         assert summary[f"surrogate_{column}"].notna().tolist() == poly.tolist()
-    assert summary["deployable"].isna().tolist() == summary["model"].eq("align").tolist()
+    plain = ["align", *ALIGNMENT]
+    assert summary["deployable"].isna().tolist() == summary["model"].isin(plain).tolist()
     assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
     assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
         "align": 2,
@@ -78,6 +80,7 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
         "poly_domain": 2,
         "poly_fixed": 2,
         "poly_trained": 2,
+        **dict.fromkeys(ALIGNMENT, 2),
     }
 
 
@@ -327,7 +330,7 @@ def test_a_metrics_module_reruns_what_is_computed_with_it(finished, edited):
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
     planned = finished.planned()
-    assert planned["evaluate"] == 17 and planned["compare"] == planned["summarise"] == 1
+    assert planned["evaluate"] == 23 and planned["compare"] == planned["summarise"] == 1
     assert not {"train", "score", "measure", "plot_space"} & set(planned)
 
 

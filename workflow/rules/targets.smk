@@ -168,6 +168,7 @@ def run_code(model):
         *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
         evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
+        *(run_code(member) for member in CONFIG.model_entry(model).members_of),
         code("train.py", *family),
         code("score.py", *family),
     )

@@ -112,7 +112,7 @@ def _row(
 
 
 def _config_hash(config: Config, run: Run) -> str:
-    """Hash of every setting that decides this run's figures, those of its teacher's run too."""
+    """Hash of every setting that decides this run's figures, and those of the runs it needs."""
     entry = config.model_entry(run.model)
     teacher = getattr(entry, "teacher", None)
     learned_from = config.surrogate_teacher(run.model)
@@ -125,7 +125,9 @@ def _config_hash(config: Config, run: Run) -> str:
         entry,
         config.teachers[teacher] if teacher else None,
         run.seed,
+        *([config.words] if entry.starts_from == "regions" else []),
         *([_config_hash(config, source)] if source else []),
+        *(_config_hash(config, Run(member, run.seed)) for member in entry.members_of),
     )
 
 
