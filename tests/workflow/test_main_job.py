@@ -23,6 +23,7 @@ from polymatch.training.scoring import encode
 
 from .conftest import CONFIG
 
+ALIGNMENT = ["saf", "sgr", "sgraf"]
 SPACE = "results/few/efficientnet_minilm"
 pytestmark = pytest.mark.xdist_group("finished")
 

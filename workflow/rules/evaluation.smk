@@ -25,7 +25,7 @@ rule score:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=scoring_memory,
         runtime=60,
     params:
         script=script("score.py"),

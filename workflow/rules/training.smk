@@ -23,8 +23,7 @@ rule train:
         environment("torch")
     threads: lambda wildcards: entry(wildcards).processes
     resources:
-        mem_mb=lambda wildcards: (1500 + entry(wildcards).held_mb)
-        * entry(wildcards).processes,
+        mem_mb=training_memory,
         runtime=240,
     params:
         script=script("train.py"),
