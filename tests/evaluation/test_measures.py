@@ -117,6 +117,8 @@ def test_a_metric_that_gives_a_mean_or_no_number_is_refused(written):
         (["mrr", "mrr"], r"metrics: \['mrr', 'mrr'\] is not allowed: a metric is named twice"),
         (["map"], r"metrics: \['map'\] .*every table has a column called as 'map' would be"),
         (["r7"], r"every table has a column called as 'r7' would be"),
+        (["asp"], r"every table has a column called as 'asp' would be"),
+        (["pmrp_1"], r"every table has a column called as 'pmrp_1' would be"),
         (["gain_lo"], r"every table has a column called as 'gain_lo' would be"),
     ],
 )

@@ -107,6 +107,8 @@ def test_order_of_items_and_captions_changes_nothing(problem, random):
     )
     for direction, back in (("v2t", np.argsort(rows)), ("t2v", np.argsort(columns))):
         for name, value in vars(plain.of(direction)).items():
+            if name == "further":
+                continue
             np.testing.assert_array_equal(value, getattr(shuffled.of(direction), name)[back])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from polymatch.errors import NumericsError
 from polymatch.evaluation.counting import Similarity, comparable
 
-_BLOCK_ELEMENTS = 300_000
+_BLOCK_ELEMENTS = 250_000
 _HELD_BYTES = 30_000_000  # below the 32 MB from which glibc always asks the system
 
 

@@ -1,14 +1,12 @@
 """Candidates of many queries from the best to the worst, and where their order is a tie.
 
-One sort of packed words does it: the upper bits of a word are a similarity, coarsely, the lower
-ones the candidate. NumPy sorts plain integers with vector instructions, two to three times faster
-than it finds a sorting order, and threads share the rows. Neighbours of one coarse value are then
-compared by their true similarities and put right, so that the order is exact for every input.
-
-Decisions: a similarity is first cut into equal steps between the row's extremes, steps of its
-logarithm or nearly so where all are positive, as a sigmoid's (32-bit words). That tells nearly all
-candidates apart; where it does not, it is the leading bits of the number itself (64-bit words), and
-at last an ordinary sort of the row.
+NumPy's stable sort of 16-bit integers counts digits, in a time that does not grow with the number
+of candidates, and three to ten times faster than its sort of floats. Similarities are first cut
+into 2^16 equal steps between a row's extremes and sorted by them; the few neighbours of one step
+are then put right by their true values. Where many share a step, as scores crowded at zero and ties
+do, all bits are sorted instead, 16 at a time from the lowest (Knuth, "The art of computer
+programming", volume 3, section 5.2.5): a float's bits, with some of them turned around, are an
+integer that falls as the number grows. Either way the order is exact.
 """
 
 from __future__ import annotations
@@ -17,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SHORT_INDEX = 13  # bits: up to 8192 candidates leave 19 bits of similarity in a 32-bit word
-_STEP_BITS = 20  # rounding in float32 must not reach the next power of two
-_ROUNDS = 12  # of putting neighbours right before the row is sorted afresh
-_CROWDED = 0.05  # share of neighbours in the wrong order from which longer words pay
+_DIGIT_BITS = 16
+_CROWDED = 0.15  # share of neighbours in one step from which all bits are sorted
+_ROUNDS = 8  # of putting neighbours right, before all bits are sorted after all
 
 
 @dataclass(frozen=True)
@@ -64,91 +61,82 @@ def ordered(values: np.ndarray) -> Ordered:
     >>> found.order, found.run_start, found.run_size
     (array([[1, 0, 2]]), array([1]), array([2]))
     """
-    width = values.shape[1]
-    index_bits = max(int(width - 1).bit_length(), 1)
     values = np.ascontiguousarray(values)
-    flat = values.reshape(-1)
-    crowded = index_bits > _SHORT_INDEX
-    if not crowded:
-        order, close = _sorted(_short_words(values, index_bits), index_bits)
-        falling = _value(flat, order, close) < _value(flat, order, close + 1)
-        crowded = int(falling.sum()) > _CROWDED * flat.size
-    if crowded:
-        order, close = _sorted(_long_words(values, index_bits), index_bits)
-    unsorted = _put_right(flat, order, close)
-    if len(unsorted):
-        order[unsorted] = np.argsort(-values[unsorted], axis=1)
-        order[unsorted] += unsorted[:, None] * width
-        within = unsorted[:, None] * width + np.arange(width - 1)
-        left = np.isin(close // width, unsorted, invert=True)
-        close = np.sort(np.concatenate([close[left], within.reshape(-1)]))
-    equal = close[_value(flat, order, close) == _value(flat, order, close + 1)]
-    order -= np.arange(0, flat.size, width)[:, None]
+    width = values.shape[1]
+    base = np.arange(0, values.size, width)[:, None]
+    steps = _steps(values)
+    order = np.argsort(steps, axis=1, kind="stable")
+    order += base
+    close = _neighbours(steps.reshape(-1).take(order))
+    if len(close) > _CROWDED * values.size or not _put_right(values, order, close):
+        words = _falling_words(values)
+        order = _order_of_all_bits(words, base)
+        equal = _neighbours(words.reshape(-1).take(order))
+    else:
+        equal = close[_value(values, order, close) == _value(values, order, close + 1)]
+    order -= base
     starts = np.flatnonzero(np.diff(equal, prepend=-2) != 1)
     return Ordered(order, equal[starts], np.diff(starts, append=len(equal)) + 1)
 
 
-def _short_words(values: np.ndarray, index_bits: int) -> np.ndarray:
-    """Words of the similarity in equal steps below the row's best, and the candidate."""
-    if values.min() > 0.0:
-        # The bits of positive numbers ascend as they do, with steps that widen with the number.
-        with np.errstate(over="ignore"):
-            values = values.astype(np.float32).view(np.int32).astype(np.float64)
+def _steps(values: np.ndarray) -> np.ndarray:
+    """Step of each value below the best of its row, uint16: the last step is the row's worst."""
     best = values.max(axis=1, keepdims=True)
-    steps = min(32 - index_bits, _STEP_BITS)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        scale = (2**steps - 1) / (best - values.min(axis=1, keepdims=True))
+        scale = (2**_DIGIT_BITS - 1) / (best - values.min(axis=1, keepdims=True))
         # A row of one value has no steps; one of too wide a range for its type has one.
-        scale = np.minimum(scale, np.finfo(values.dtype).max).astype(values.dtype)
+        scale = np.minimum(scale, np.finfo(values.dtype).max)
         below = np.subtract(best, values)
-        below *= scale
+        below *= scale.astype(values.dtype)
     below[scale[:, 0] == 0] = 0
-    words = below.astype(np.uint32)
-    words <<= np.uint32(index_bits)
-    words |= np.arange(values.shape[1], dtype=np.uint32)
-    return words
+    return below.astype(np.uint16)
 
 
-def _long_words(values: np.ndarray, index_bits: int) -> np.ndarray:
-    """Words of the similarity's own leading bits, in an order that falls, and the candidate."""
-    bits = (values.astype(np.float64) + 0.0).view(np.int64)  # the sum makes -0.0 the usual zero
-    # Negative numbers have the sign bit and grow downwards; the others are turned around.
-    bits ^= ~(bits >> 63) & np.int64(2**63 - 1)
-    words = bits.view(np.uint64)
-    words &= ~np.uint64((1 << index_bits) - 1)
-    words |= np.arange(values.shape[1], dtype=np.uint64)
-    return words
+def _neighbours(in_order: np.ndarray) -> np.ndarray:
+    """Flat positions of a block whose next one, in the same row, is equal."""
+    flat = in_order.reshape(-1)
+    equal = np.flatnonzero(flat[1:] == flat[:-1])
+    return equal[(equal + 1) % in_order.shape[1] != 0]
 
 
-def _sorted(words: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flat index of the candidate at each place, and the places whose next one has its value."""
-    width = words.shape[1]
-    words.sort(axis=1)
-    mask = words.dtype.type((1 << index_bits) - 1)
-    flat = words.reshape(-1)
-    close = np.flatnonzero((flat[1:] ^ flat[:-1]) <= mask)
-    close = close[(close + 1) % width != 0]
-    words &= mask
-    order = words.astype(np.intp)
-    order += np.arange(0, flat.size, width)[:, None]
-    return order, close
+def _value(values: np.ndarray, order: np.ndarray, position: np.ndarray) -> np.ndarray:
+    return values.reshape(-1).take(order.reshape(-1).take(position))
 
 
-def _value(flat: np.ndarray, order: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return flat.take(order.reshape(-1).take(place))
-
-
-def _put_right(flat: np.ndarray, order: np.ndarray, close: np.ndarray) -> np.ndarray:
-    """Exchange close neighbours until all are in order; the rows where that takes too long."""
-    width, places = order.shape[1], order.reshape(-1)
-    halves = [close[close % 2 == 0], close[close % 2 == 1]]
-    for turn in range(_ROUNDS):
+def _put_right(values: np.ndarray, order: np.ndarray, close: np.ndarray) -> bool:
+    """Exchange neighbours until each pair is in order; False if that takes too many rounds."""
+    places = order.reshape(-1)
+    halves = close[close % 2 == 0], close[close % 2 == 1]  # no position is in two pairs of a half
+    for _ in range(_ROUNDS):
         moved = 0
         for half in halves:
-            wrong = half[_value(flat, order, half) < _value(flat, order, half + 1)]
+            wrong = half[_value(values, order, half) < _value(values, order, half + 1)]
             places[wrong], places[wrong + 1] = places[wrong + 1], places[wrong]
             moved += len(wrong)
-        if turn and not moved:
-            return np.empty(0, np.intp)
-    wrong = close[_value(flat, order, close) < _value(flat, order, close + 1)]
-    return np.flatnonzero(np.bincount(wrong // width))
+        if not moved:
+            return True
+    return False
+
+
+def _order_of_all_bits(words: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Flat index of the candidate at each place, [B, M], by unsigned integers that ascend."""
+    order: np.ndarray | None = None
+    for shift in range(0, 8 * words.itemsize, _DIGIT_BITS):
+        digit = (words >> words.dtype.type(shift)).astype(np.uint16)
+        if (digit == digit[0, 0]).all():
+            continue  # float64 that was float32, whole numbers: nothing to sort by
+        if order is not None:
+            digit = digit.reshape(-1).take(order)
+        step = np.argsort(digit, axis=1, kind="stable")
+        step += base
+        order = step if order is None else order.reshape(-1).take(step)
+    return base + np.arange(words.shape[1]) if order is None else order
+
+
+def _falling_words(values: np.ndarray) -> np.ndarray:
+    """Unsigned integers of the same size that are smaller the larger the number is."""
+    signed = np.int32 if values.dtype == np.float32 else np.int64
+    bits = (values + values.dtype.type(0)).view(signed)  # -0.0 becomes 0.0
+    # Bits of negative numbers grow as these fall, and their sign bit puts them last.
+    bits ^= ~(bits >> (8 * bits.itemsize - 1)) & np.iinfo(signed).max
+    return bits.view(np.uint32 if signed is np.int32 else np.uint64)
