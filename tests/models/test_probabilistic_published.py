@@ -265,7 +265,7 @@ def test_an_entry_takes_the_weights_and_keeps_its_own_settings(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "width", "message"),
     [
-        ({}, 8, r"embeddings of width 6, but the data set's have 8 \(items\) and 8"),
+        ({}, 8, r"inputs of width 6 \(items\) and 6 \(captions\), but the data set's have 8 and 8"),
         (
             {"hidden": 2048},
             WIDTH,

@@ -238,5 +238,5 @@ def test_an_entry_that_says_otherwise_is_told_so(tmp_path, kind, head, message):
 def test_features_of_another_width_are_refused(tmp_path):
     path = written(tmp_path, checkpoint())
     head = {"type": "mlp", "output_dim": OUTPUT, "hidden_dim": HIDDEN}
-    with pytest.raises(ConfigError, match=r"for embeddings of width 16, but the data set's have 3"):
+    with pytest.raises(ConfigError, match=r"for inputs of width 16 .*, but the data set's have 3"):
         first_model(entry(path, head), 3, TEXT)
