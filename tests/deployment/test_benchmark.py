@@ -60,6 +60,17 @@ def test_growth_has_a_row_for_each_size_and_number_of_queries(run, tmp_path):
     assert table["memory_mb"].is_monotonic_increasing and (table["runs"] == 7).all()
 
 
+def test_galleries_that_would_take_too_long_are_left_out_and_runs_cut(run, capsys):
+    settings = BenchmarkSettings(
+        warmup=0, runs=7, threads=1, gallery=[10, 10**6, 10**7], gallery_batch=90, longest=1e-3
+    )
+    table = measure_growth(run, data(), "mc", settings, CPU)
+    assert set(table["gallery"]) == {10}
+    assert "a gallery of 1000000 items is left out" in capsys.readouterr().out
+    settings = BenchmarkSettings(warmup=0, runs=50, threads=1, longest=1e-6)
+    assert measure(run, data(), "mc", settings, CPU)["runs"] == 6
+
+
 def test_no_larger_gallery_and_a_batch_of_one_are_allowed(run, tmp_path):
     nothing = measure_growth(run, data(), "mean", BenchmarkSettings(runs=3, gallery=[]), CPU)
     write_table(nothing, tmp_path / "growth.csv", "growth")

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -6,8 +8,9 @@ import torch
 from polymatch.deployment.export import check_export, export_onnx, onnx_similarity
 from polymatch.deployment.graphs import model_graphs
 from polymatch.errors import ConfigError, DataError, NumericsError
-from polymatch.models import RetrievalModel
+from polymatch.models import RetrievalModel, build_model
 from polymatch.settings.aligned import AlignedSettings
+from polymatch.settings.families import parse_model
 from polymatch.surrogate import PolynomialSurrogate
 from polymatch.training.scoring import score
 
@@ -26,6 +29,15 @@ def test_the_files_alone_give_the_models_scores_for_any_number_of_rows(build, da
     record = check_export(paths, model, kind, data())
     assert 0 <= record["onnx_relative_difference"] < 1e-5
     assert record["onnx_bytes"] == sum(path.stat().st_size for path in paths.values())
+
+
+def test_pairs_that_are_scored_by_length_are_no_graph():
+    entry = {"family": "alignment", "module": "saf", "embed_dim": 4, "sim_dim": 4, "word_dim": 4}
+    model = build_model(parse_model(json.dumps(entry)), (3, 5), 10)
+    with pytest.raises(
+        ConfigError, match="family alignment: it scores words and regions in groups"
+    ):
+        model_graphs(model, "saf")
 
 
 def test_inputs_and_outputs_have_the_names_that_people_look_for(build, tmp_path):

@@ -138,7 +138,10 @@ def test_metrics_are_those_of_the_saved_similarity(finished):
     recorded = json.loads((run / "mean.metrics.json").read_text())["metrics"]
     metrics = retrieval_metrics(similarity, test, positives)
     assert metrics == pytest.approx({name: recorded[name] for name in metrics})
-    assert set(recorded) - set(metrics) == {"t2v_mrr", "v2t_mrr"}  # `evaluation.metrics`
+    # What the configuration adds: `evaluation.metrics`, `asp`, `pmrp`, `folds`.
+    added = {name for name in set(recorded) - set(metrics) if not name.startswith("fold_")}
+    further = ["mrr", "asp", "pmrp", "pmrp_0", "pmrp_1", "pmrp_2"]
+    assert added == {f"{direction}_{name}" for direction in ("t2v", "v2t") for name in further}
 
 
 def test_a_runs_model_can_be_loaded_and_asked(finished):
