@@ -17,7 +17,8 @@ SPACE = "results/pairs/siglip2_e5"
 pytestmark = pytest.mark.xdist_group("pairs")
 
 PAIRS = {
-    **{key: CONFIG[key] for key in ("device", "evaluation", "benchmark")},
+    **{key: CONFIG[key] for key in ("device", "benchmark")},
+    "evaluation": CONFIG["evaluation"] | {"pmrp": None},  # it has no groups
     "data": {
         "name": "pairs",
         "source": "encoded_pairs",

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.xdist_group("given")
 HEAD = {"family": "probabilistic", "hidden": HIDDEN}
 TRAINING = {"epochs": 2, "batch_size": 8}
 GIVEN = {
-    **{key: CONFIG[key] for key in ("device", "evaluation", "benchmark")},
+    **{key: CONFIG[key] for key in ("device", "benchmark")},
+    "evaluation": CONFIG["evaluation"] | {"pmrp": None},  # it has no groups
     "data": {
         "name": "given",
         "source": "embeddings",

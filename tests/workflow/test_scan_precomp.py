@@ -28,7 +28,15 @@ SIZES = {"family": "alignment", "embed_dim": 8, "sim_dim": 6, "word_dim": 4, "st
 TRAINING = {"epochs": 2, "batch_size": 16, "schedule": "step", "step_epochs": 1}
 SCAN = {
     **{key: CONFIG[key] for key in ("device",)},
-    "evaluation": {"resamples": 100, "permutations": 200},
+    "evaluation": {
+        "resamples": 100,
+        "permutations": 200,
+        "asp": True,
+        "pmrp": "resources/scan/instances.json",
+        "folds": 2,
+        "eccv": "resources/scan",
+        "cxc": "resources/scan/sits_test.csv",
+    },
     "data": {
         "name": "scan",
         "source": "scan_precomp",
@@ -57,11 +65,33 @@ def write_data(root, names=("train", "dev", "test")):
         write(root, name, images, repeated)
 
 
+def write_annotations(root):
+    """What is known of COCO's images beside their captions, in upstream's formats, in small."""
+    images = range(900, 908)
+    captions = {image: range(9000 + 5 * k, 9005 + 5 * k) for k, image in enumerate(images)}
+    numbers = [number for own in captions.values() for number in own]
+    (root / "test_capids.txt").write_text("".join(f"{number}\n" for number in numbers))
+    things = [
+        {"image_id": image, "category_id": category, "bbox": [0, 0, 1, 1]}
+        for image in images[:-1]  # the last one shows nothing
+        for category in {1 + image % 2, 3 + image % 3}
+    ]
+    (root / "instances.json").write_text(json.dumps({"annotations": things}))
+    further = {image: [*own, 9000] for image, own in captions.items()}
+    (root / "eccv_image_to_caption.json").write_text(json.dumps(further))
+    back = {number: [image] for image, own in captions.items() for number in own}
+    (root / "eccv_caption_to_image.json").write_text(json.dumps(back))
+    rated = [(9000, 900, 5.0), (9000, 901, 3.5), (9005, 901, 4.0), (9005, 902, 1.0)]
+    rows = [f"x:sentid:{c},COCO_val2014_{i:012}.jpg,{score}\n" for c, i, score in rated]
+    (root / "sits_test.csv").write_text("caption,image,agg_score\n" + "".join(rows))
+
+
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     """A checkout with such a data set, imported. Tests must leave it as they found it."""
     checkout = make_checkout(tmp_path_factory.mktemp("scan"))
     write_data(checkout.folder / "resources/scan")
+    write_annotations(checkout.folder / "resources/scan")
     checkout.write_config(SCAN)
     done = checkout.run(f"{FEATURES}/regions.h5")
     assert done.returncode == 0, done.stdout[-4000:]
@@ -196,4 +226,10 @@ def test_the_table_has_a_row_for_each_of_the_three_models(scan):
     runs = scan.folder / "results/scan/butd/runs"
     halves = [np.load(runs / f"{name}/0/{name}.npy") for name in ("saf", "sgr")]
     assert np.load(runs / "sgraf/0/sgraf.npy") == pytest.approx(np.mean(halves, 0), abs=1e-6)
+    protocols = ["asp", "pmrp", "pmrp_0", "eccv_map_r", "eccv_rprecision", "eccv_r1", "cxc_r5"]
+    for name in (*protocols, "r1"):
+        for column in (f"t2v_{name}", f"v2t_{name}"):
+            assert summary[column].between(0, 100).all()
+            assert (summary[f"{column}_lo"] <= summary[f"{column}_hi"]).all()
+    assert (summary["fold_t2v_meanr"] < summary["t2v_meanr"]).all()
     assert scan.planned("results/summary.csv", "results/leaderboard.csv") == {}

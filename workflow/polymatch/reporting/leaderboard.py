@@ -27,6 +27,8 @@ from polymatch.settings.stages import EvaluationSettings
 
 METRICS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10", "rsum")
 LEVEL = 0.05
+# Shown in text where they were asked for.
+_SEMANTIC = ("t2v_asp", "t2v_pmrp")
 
 Key = tuple[str, str]
 
@@ -155,6 +157,7 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
             **{metric: _mean_and_bounds(board, metric) for metric in ("t2v_r1", "t2v_r5")},
             **{metric: board[metric].map("{:.1f}".format) for metric in ("t2v_r10", "v2t_r1")},
             "rsum": _mean_and_bounds(board, "rsum"),
+            **{m: board[m].map("{:.1f}".format) for m in _SEMANTIC if m in board},
             "vs baseline (p)": [
                 verdict if verdict == "itself" else f"{verdict} ({p:.3f})"
                 for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
