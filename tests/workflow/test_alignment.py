@@ -14,6 +14,7 @@ from polymatch.models import load_model
 
 from .conftest import CONFIG
 
+pytestmark = pytest.mark.xdist_group("finished")
 RUNS = "results/few/efficientnet_minilm/runs"
 
 
