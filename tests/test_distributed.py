@@ -1,5 +1,6 @@
 """Several processes: blocks put together, and gradients that are those of one process."""
 
+import json
 import os
 import socket
 
@@ -8,6 +9,10 @@ import torch
 from torch import multiprocessing
 
 from polymatch import distributed
+from polymatch.losses import daa_loss
+from polymatch.losses.triplet import triplet_loss
+from polymatch.models import build_model
+from polymatch.settings.families import parse_model
 
 COLUMNS = 7
 
@@ -36,6 +41,25 @@ def differentiated(double_use):
     return [loss.detach(), *(parameter.grad for parameter in parameters)]
 
 
+def trained(module):
+    """Scores, statistics and gradients of a small model of the alignment family, with dropout."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 6, "sim_dim": 5, "word_dim": 4}
+    entry = {"family": "alignment", "module": module, **sizes, "loss": {"daa_weight": 1}}
+    model = build_model(parse_model(json.dumps(entry)), (3, 8), 20).double().train()
+    lengths = torch.tensor([3, 1, 5, 2, 3, 4, 5])
+    words = torch.randint(1, 20, (COLUMNS, 5)) * (torch.arange(5) < lengths[:, None])
+    items = model.encode_items(torch.randn(COLUMNS, 3, 8).double())
+    scores = model.similarity(items, model.encode_captions(words))
+    eye = torch.eye(COLUMNS) > 0
+    loss = triplet_loss(scores, eye) + daa_loss(scores, torch.randn(COLUMNS, COLUMNS).double())
+    (loss / distributed.world_size()).backward()
+    distributed.sum_gradients(model.parameters())
+    running = [buffer for name, buffer in model.named_buffers() if "running" in name]
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters()]
+    return [scores.detach(), loss.detach(), *running, *gradients]
+
+
 def work(rank, world, port, folder):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
     os.environ |= {"WORLD_SIZE": str(world), "RANK": str(rank)}
@@ -44,6 +68,8 @@ def work(rank, world, port, folder):
     found = {
         "plain": differentiated(False),
         "double": differentiated(True),
+        "saf": trained("saf"),
+        "sgr": trained("sgr"),
         "rows": distributed.gather_rows(rows[distributed.share()], COLUMNS),
         "told": distributed.same_everywhere({"rank": rank}),
         "rank": distributed.rank(),
@@ -68,6 +94,16 @@ def test_loss_and_gradients_are_those_of_one_process(found, use):
     for each in found:
         for ours, theirs in zip(each[use], alone, strict=True):
             torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("module", ["saf", "sgr"])
+def test_a_batch_is_trained_on_as_by_one_process(found, module):
+    """Batch normalisation and dropout are over the whole batch, whoever scores which pairs."""
+    alone = trained(module)
+    assert any(tensor.abs().max() > 1e-3 for tensor in alone[2:])
+    for each in found:
+        for ours, theirs in zip(each[module], alone, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=1e-8)
 
 
 def test_rows_come_back_in_their_order(found):

@@ -42,7 +42,7 @@ CONFIG = {
         "gallery_batch": 5,
     },
     "deployment": {
-        "models": ["aligned", "pcme", "poly_domain", "poly_fixed", "poly_trained", "cross_modal"],
+        "models": ["aligned", "pcme", "poly_domain", "cross_modal"],
         "adc_bits": [8],
         "weight_noise": [0.05],
         "drift_seconds": [3600.0],

@@ -24,7 +24,11 @@ def one_line(output, text):
     [
         ("models.pcme.hiden", 3, "config: models.pcme.hiden: unknown key 'hiden'; did you mean"),
         ("seeds", "three", "config: seeds: 'three' is not allowed: input should be a valid list"),
-        ("models.pcme.family", "pcme", "unknown family 'pcme'; allowed: aligned, probabilistic"),
+        (
+            "models.pcme.family",
+            "pcme",
+            "unknown family 'pcme'; allowed: aligned, alignment, probabilistic",
+        ),
         (
             "models.pcme.degree",
             11,

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("pairs")
 
 PAIRS = {
     **{key: CONFIG[key] for key in ("device", "benchmark")},
-    "evaluation": CONFIG["evaluation"] | {"pmrp": None},  # it has no groups
+    "evaluation": CONFIG["evaluation"] | {"pmrp": None, "asp": False},  # without groups
     "data": {
         "name": "pairs",
         "source": "encoded_pairs",

@@ -25,7 +25,7 @@ HEAD = {"family": "probabilistic", "hidden": HIDDEN}
 TRAINING = {"epochs": 2, "batch_size": 8}
 GIVEN = {
     **{key: CONFIG[key] for key in ("device", "benchmark")},
-    "evaluation": CONFIG["evaluation"] | {"pmrp": None},  # it has no groups
+    "evaluation": CONFIG["evaluation"] | {"pmrp": None, "asp": False},  # without groups
     "data": {
         "name": "given",
         "source": "embeddings",
