@@ -2,11 +2,12 @@
 
 import json
 import os
-import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
-from torch import multiprocessing
 
 from polymatch import distributed
 from polymatch.losses import daa_loss
@@ -60,10 +61,10 @@ def trained(module):
     return [scores.detach(), loss.detach(), *running, *gradients]
 
 
-def work(rank, world, port, folder):
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
-    os.environ |= {"WORLD_SIZE": str(world), "RANK": str(rank)}
+def work(folder):
+    """What one of several processes finds, in a file."""
     assert distributed.start("cpu") == torch.device("cpu")
+    rank = distributed.rank()
     rows = torch.arange(COLUMNS * 2).view(COLUMNS, 2)
     found = {
         "plain": differentiated(False),
@@ -72,20 +73,24 @@ def work(rank, world, port, folder):
         "sgr": trained("sgr"),
         "rows": distributed.gather_rows(rows[distributed.share()], COLUMNS),
         "told": distributed.same_everywhere({"rank": rank}),
-        "rank": distributed.rank(),
+        "rank": rank,
     }
-    torch.save(found, folder / f"{rank}.pt")
+    torch.save(found, Path(folder) / f"{rank}.pt")
     distributed.stop()
 
 
-@pytest.fixture(scope="module", params=[3])
-def found(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each of three processes finds; they have unequal shares of seven columns."""
     folder = tmp_path_factory.mktemp("processes")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    multiprocessing.spawn(work, (request.param, port, folder), nprocs=request.param)
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(request.param)]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", __file__]
+    library = str(Path(__file__).parents[1] / "workflow")
+    subprocess.run(
+        [sys.executable, *command, str(folder)],
+        env=os.environ | {"PYTHONPATH": library, "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(3)]
 
 
 @pytest.mark.parametrize("use", ["plain", "double"])
@@ -122,3 +127,7 @@ def test_alone_nothing_is_gathered():
     assert distributed.gather_rows(block, 3) is block
     assert distributed.same_everywhere("told") == "told"
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
+
+
+if __name__ == "__main__":
+    work(sys.argv[1])

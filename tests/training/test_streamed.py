@@ -125,7 +125,9 @@ def test_at_most_two_pools_are_alive(sets, monkeypatch):
 def test_pools_are_a_quarter_of_the_memory_and_hold_whole_batches(sets):
     stored, _ = sets(101)
     batches = StreamedBatches(replace(stored, memory_mb=1), 512, CPU)
-    assert batches.pool_rows == (1 << 20) // 4 // (4 * (3 + 2)) // 512 * 512
+    a_caption = stored.nbytes / len(stored.pairs)  # with its share of its item
+    assert batches.pool_rows % 512 == 0
+    assert batches.pool_rows * a_caption <= (1 << 20) / 4 < (batches.pool_rows + 512) * a_caption
     assert StreamedBatches(replace(stored, memory_mb=1), 100_000, CPU).pool_rows == 100_000
 
 

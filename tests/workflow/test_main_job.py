@@ -265,7 +265,6 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "evaluate": 2,
         "certify": 2,
         "measure": 1,
-        "deploy": 1,
         "plot_curves": 1,
         "plot_growth": 1,
         "compare_teachers": 1,
@@ -273,7 +272,6 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "summarise": 1,
         "compare": 1,
         "plot_latency": 1,
-        "plot_deployability": 1,
     }
 
 
