@@ -24,8 +24,8 @@ from polymatch.settings.stages import BenchmarkSettings
 # Of each embedding's norm: far less than two items differ by.
 _CHANGE = 0.01
 _SEED = 20_260_101
-# Items that are encoded together: enough for the processor, little beside the gallery.
-_BLOCK = 4096
+# Items that are made and encoded together: enough for the processor, little beside the gallery.
+_BLOCK, _BLOCK_NUMBERS = 4096, 1 << 24
 
 
 @torch.inference_mode()
@@ -94,10 +94,11 @@ def encoded_gallery(model: RetrievalModel, items: Tensor, size: int, device: tor
     generator = torch.Generator().manual_seed(_SEED)
     per_feature = items.flatten(1).norm(dim=1).mean() / items[0].numel() ** 0.5
     parts = []
-    for start in range(0, size, _BLOCK):
-        rows = torch.arange(start, min(size, start + _BLOCK))
+    block = max(1, min(_BLOCK, _BLOCK_NUMBERS // items[0].numel()))
+    for start in range(0, size, block):
+        rows = torch.arange(start, min(size, start + block))
         # Always a whole block, so that a larger gallery draws the same numbers.
-        noise = torch.randn((_BLOCK, *items.shape[1:]), generator=generator)[: len(rows)]
+        noise = torch.randn((block, *items.shape[1:]), generator=generator)[: len(rows)]
         noise[rows < len(items)] = 0
         part = items[rows % len(items)] + _CHANGE * per_feature * noise
         parts.append(model.encode_items(part.to(device)))

@@ -254,7 +254,7 @@ class BenchmarkSettings(Section):
         "are six (or `runs`, if fewer)",
     )
     longest: Number = Field(
-        2.0,
+        1.0,
         gt=0,
         description="seconds that one run may take: a gallery that would take longer, by what the "
         "one before it took, is not measured; and after which no more runs of the test split are "
