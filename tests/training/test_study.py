@@ -48,8 +48,7 @@ def begin_trial(study):
 def other_machine(study, **attributes):
     """A running trial whose owner is not of this machine."""
     trial = study.ask()
-    for name, value in {"host": "elsewhere", "pid": 1, "born": 0.0, **attributes}.items():
-        trial.set_user_attr(name, value)
+    trial.set_user_attr("owner", {"host": "elsewhere", "pid": 1, "born": 0.0, **attributes})
     return trial
 
 
@@ -181,6 +180,20 @@ def test_another_machines_trial_is_alive_as_long_as_it_ends_epochs(tmp_path):
     assert study.trials[0].state == TrialState.RUNNING
 
 
+def test_a_trial_whose_process_was_killed_before_it_said_its_name_is_given_seconds(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("polymatch.training.study._UNMARKED_SECONDS", 0.2)
+    study = begun(tmp_path)
+    study.ask()
+    other_machine(study)
+    watch = Watch(stale_seconds=600)
+    assert all(watch.is_alive(trial) for trial in study.trials)
+    time.sleep(0.3)
+    assert [watch.is_alive(trial) for trial in study.trials] == [False, True]
+    assert fail_interrupted(study) == []  # it may be another machine's
+
+
 def drawn(study, count):
     """Trials one after the other; their value is the distance of tau from 0.2."""
     for _ in range(count):
@@ -203,28 +216,16 @@ def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(tmp_path, sampl
     assert drawn(begun(tmp_path / "other", sampler=sampler, seed=1), 16) != whole
 
 
-class Stopped(Exception):
-    pass
-
-
-@pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_a_trial_that_another_worker_is_just_marking_is_left_alone(tmp_path, monkeypatch, after):
-    """Its entries are written one by one; whoever looks in between sees some of them."""
+def test_a_trial_that_another_worker_is_just_marking_is_left_alone(tmp_path, monkeypatch):
+    """Whoever looks in between sees all of its owner or nothing: it is one entry."""
     study = begun(tmp_path)
-    trial, write, written = study.ask(), optuna.Trial.set_user_attr, []
+    trial, write, seen = study.ask(), optuna.Trial.set_user_attr, []
 
-    def so_many(self, name, value):
-        if len(written) == after:
-            raise Stopped
-        written.append(name)
+    def watched(self, name, value):
+        seen.append((fail_interrupted(study), Watch(600).is_alive(study.trials[0])))
         write(self, name, value)
+        seen.append((fail_interrupted(study), Watch(600).is_alive(study.trials[0])))
 
-    monkeypatch.setattr(optuna.Trial, "set_user_attr", so_many)
-    if after < 3:
-        with pytest.raises(Stopped):
-            mark(trial)
-    else:
-        mark(trial)
-    assert len(written) == after
-    assert fail_interrupted(study) == []
-    assert Watch(600).is_alive(study.trials[0])
+    monkeypatch.setattr(optuna.Trial, "set_user_attr", watched)
+    mark(trial)
+    assert seen == [([], True)] * 2

@@ -139,7 +139,7 @@ def test_two_workers_end_exactly_as_many_trials_as_are_asked_for(tmp_path, name)
     assert other.wait(60) == 0
     finished = of_state(study, *tuning.FINISHED)
     assert len(finished) == 12 and not of_state(study, TrialState.RUNNING)
-    assert {trial.user_attrs["pid"] for trial in finished} == {other.pid, os.getpid()}
+    assert {trial.user_attrs["owner"]["pid"] for trial in finished} == {other.pid, os.getpid()}
     assert len({tuple(trial.params.values()) for trial in finished}) == 12
 
 

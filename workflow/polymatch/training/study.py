@@ -109,13 +109,8 @@ def open_storage(
 
 
 def mark(trial: optuna.Trial) -> None:
-    """Write into a trial which process it belongs to.
-
-    One entry at a time, which others may read in between: the host comes last, since they take a
-    trial without one for another machine's, and leave it alone.
-    """
-    for name, value in _this_process().items():
-        trial.set_user_attr(name, value)
+    """Write into a trial which process it belongs to: in one entry, which is there or is not."""
+    trial.set_user_attr(_OWNER, _this_process())
 
 
 def fail_interrupted(study: optuna.Study) -> list[int]:
@@ -125,8 +120,8 @@ def fail_interrupted(study: optuna.Study) -> list[int]:
     """
     gone = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        owner = trial.user_attrs
-        if owner.get("host") == _HOST and not _is_alive(owner):
+        owner = trial.user_attrs.get(_OWNER)
+        if owner is not None and owner["host"] == _HOST and not _is_alive(owner):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             gone.append(trial.number)
     return gone
@@ -142,19 +137,24 @@ class Watch:
     def is_alive(self, trial: FrozenTrial) -> bool:
         """Whether a trial is running, and has ended an epoch lately if it is another machine's.
 
-        Times are taken here: clocks of machines differ.
+        One that says nobody's name was begun this moment, or by a process that was killed then: it
+        is given seconds. Times are taken here: clocks of machines differ.
         """
         if trial.state != TrialState.RUNNING:
             return False
-        if "pid" in trial.user_attrs and trial.user_attrs.get("host") == _HOST:
-            return _is_alive(trial.user_attrs)
+        owner = trial.user_attrs.get(_OWNER)
+        if owner is not None and owner["host"] == _HOST:
+            return _is_alive(owner)
+        patience = self._stale_seconds if owner else min(self._stale_seconds, _UNMARKED_SECONDS)
         epochs, now = len(trial.intermediate_values), time.monotonic()
         if self._seen.get(trial.number, (-1, 0.0))[0] != epochs:
             self._seen[trial.number] = (epochs, now)
-        return now - self._seen[trial.number][1] < self._stale_seconds
+        return now - self._seen[trial.number][1] < patience
 
 
 _HOST = socket.gethostname()
+_OWNER = "owner"
+_UNMARKED_SECONDS = 15.0
 
 
 def _this_process() -> dict[str, Any]:
