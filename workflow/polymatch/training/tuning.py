@@ -67,8 +67,7 @@ class Objective:
     def history(self, entry: ModelSettings, label: str, report: Report) -> pd.DataFrame:
         """Train an entry; the loop's history."""
         torch.manual_seed(self.seed)
-        widths = self.train_set.items.shape[-1], self.train_set.captions.shape[-1]
-        model = build_model(entry, *widths).to(self.device)
+        model = build_model(entry, *self.train_set.widths).to(self.device)
         return train(model, self.train_set, self.val_set, self.seed, label, report=report)
 
 
