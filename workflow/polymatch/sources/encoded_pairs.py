@@ -20,7 +20,13 @@ import pandas as pd
 from polymatch.data.features import FeatureWriter
 from polymatch.errors import ConfigError, DataError
 from polymatch.settings.stages import DataSettings
-from polymatch.sources.given_arrays import Rows, lowest, refuse_other_widths, refuse_shared_ids
+from polymatch.sources.given_arrays import (
+    Rows,
+    lowest,
+    names_of_splits,
+    refuse_other_widths,
+    refuse_shared_ids,
+)
 from polymatch.sources.info import SourceInfo
 from polymatch.sources.pair_files import MODELS, PairFiles, open_pairs, pair_files
 
@@ -106,16 +112,9 @@ def _names(data: DataSettings) -> dict[str, str]:
     if data.pairs is None:
         raise ConfigError("data.pairs: is missing; source 'encoded_pairs' needs at least `train`")
     given = {"train": data.pairs.train, "val": data.pairs.val, "test": data.pairs.test}
-    names = {split: name for split, name in given.items() if name is not None}
-    places: dict[str, str] = {}
-    for split, name in names.items():
-        other = places.setdefault(name, split)
-        if other != split:
-            raise ConfigError(
-                f"data.pairs.{split}: {name!r} is that of {other} too; a head is never tested on "
-                "what it was trained on"
-            )
-    return names
+    return names_of_splits(
+        "data.pairs", {split: name for split, name in given.items() if name is not None}
+    )
 
 
 def _open(data: DataSettings) -> list[PairFiles]:

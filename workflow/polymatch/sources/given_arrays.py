@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polymatch.errors import DataError
+from polymatch.errors import ConfigError, DataError
 
 _BLOCK_BYTES = 1 << 25
 _BLOCKS_MAPPED = 4
@@ -179,3 +179,24 @@ def lowest(ids: Sequence[str], share: float) -> set[str]:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def names_of_splits(key: str, names: dict[str, str]) -> dict[str, str]:
+    """Return the name that each split has in files, unchanged, after a check.
+
+    Args:
+        key: section of the config that gives the names, for messages.
+        names: split to name.
+
+    Raises:
+        ConfigError: two splits have one name.
+    """
+    places: dict[str, str] = {}
+    for split, name in names.items():
+        other = places.setdefault(name, split)
+        if other != split:
+            raise ConfigError(
+                f"{key}.{split}: {name!r} is that of {other} too; a head is never tested on what "
+                "it was trained on"
+            )
+    return names

@@ -25,7 +25,7 @@ from polymatch.data.features import FeatureWriter
 from polymatch.errors import ConfigError, DataError
 from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.stages import DataSettings
-from polymatch.sources.given_arrays import refuse_shared_ids, row_key
+from polymatch.sources.given_arrays import names_of_splits, refuse_shared_ids, row_key
 from polymatch.sources.info import SourceInfo
 from polymatch.sources.precomp_files import PrecompSplit, open_precomp, precomp_files
 from polymatch.sources.published_regions import PUBLISHED_TRAIN, write_published
@@ -181,15 +181,7 @@ def _settings(data: DataSettings) -> PrecompSettings:
 
 def _names(settings: PrecompSettings) -> dict[str, str]:
     names = {"train": settings.train, "val": settings.val, "test": settings.test}
-    places: dict[str, str] = {}
-    for split, name in names.items():
-        other = places.setdefault(name, split)
-        if other != split:
-            raise ConfigError(
-                f"data.precomp.{split}: {name!r} is that of {other} too; a head is never tested on "
-                "what it was trained on"
-            )
-    return names
+    return names_of_splits("data.precomp", names)
 
 
 def _open(data: DataSettings) -> list[PrecompSplit]:
