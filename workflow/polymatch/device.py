@@ -29,8 +29,13 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def on_device(features: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Features as models take them: float32, and int64 where they are numbers of words."""
+def on_device(features: Any, device: torch.device | str = "cpu") -> Any:
+    """Features as models take them: float32, and int64 where they are numbers of words.
+
+    Frames, which are no array, move by themselves.
+    """
+    if not isinstance(features, np.ndarray):
+        return features.to(device)
     kind = torch.int64 if np.issubdtype(features.dtype, np.integer) else torch.float32
     return torch.as_tensor(features, dtype=kind, device=device)
 

@@ -52,11 +52,14 @@ class Batch(NamedTuple):
     """Features of B items and B captions, a pair a row; an item may stand in several rows.
 
     Attributes:
-        items: [B, D] or [B, R, F] item features. captions: [B, D'] features or [B, L] words.
+        items: [B, D], [B, R, F] or [B, L, F] item features; frames are filled up with NaN.
+        captions: [B, D'] features or [B, L] words.
         positives: [B, B], items × captions, true where they match.
         item_rows: [B] rows of the items in the training set. texts: [B] numbers of the texts.
         matches: the same for rows and texts that are not in this batch.
         semantics: how near texts are to items in meaning; worked out when it is asked.
+        concepts: [B, C] how much each tag is the item's, from 0 to 1; a row of zeros is an item
+            without tags. None where no tags are given.
     """
 
     items: Tensor
@@ -66,3 +69,4 @@ class Batch(NamedTuple):
     texts: Tensor
     matches: Matches
     semantics: Semantics
+    concepts: Tensor | None = None

@@ -118,11 +118,20 @@ class FeatureStore:
 
     def gather_ragged(self, ids: Sequence[str]) -> tuple[Array, NDArray[np.int64]]:
         """Rows of ``ids``, concatenated in their order, and how many each has."""
-        items = self.index(ids)
+        return self.take_ragged(self.index(ids))
+
+    def take_ragged(
+        self, items: NDArray[np.int64], checked: bool = False
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Rows of these items, concatenated in their order, and how many each has."""
         first, lengths = self.offsets[items], np.diff(self.offsets)[items]
         # row numbers first[i], first[i] + 1, ... for each item, without a Python loop
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return self._take(np.repeat(first, lengths) + within, checked=False), lengths
+        return self._take(np.repeat(first, lengths) + within, checked), lengths
+
+    def numbers_of(self, rows: NDArray[np.int64]) -> int:
+        """How many numbers the features of these items are in memory."""
+        return len(rows) * int(np.prod(self.shape))
 
     def index(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Positions of ``ids`` in the store; a :class:`DataError` names those that it lacks."""

@@ -1,7 +1,7 @@
 """What a head is trained on, in memory or in its stores.
 
-An item is a vector or one for each of its regions; a caption is a vector or its words, numbers that
-zeros fill up to one length.
+An item is a vector or one for each of its regions or frames; a caption is a vector or its words,
+numbers that zeros fill up to one length.
 
 The two forms answer to the same names, so that whatever goes through the captions in parts takes
 either. The stored form holds row numbers only; what it gives is checked as it is read, since a
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -50,7 +49,8 @@ class TrainingSet:
     ``items`` [N, D] or [N, R, F] and ``captions`` [M, D'] or words [M, L] are features; ``pairs``
     [M] gives each caption's item row. ``texts`` [M] numbers the distinct texts: captions of one
     text, and of one item, are positives of each other's items. ``wording`` holds the texts
-    themselves, by that number, and ``vocabulary_size`` is of the words.
+    themselves, by that number, and ``vocabulary_size`` is of the words. ``concepts`` [N, C] says
+    how much each tag is an item's, from 0 to 1, where models with a concept space are trained.
     """
 
     items: np.ndarray
@@ -59,12 +59,13 @@ class TrainingSet:
     texts: np.ndarray
     wording: Sequence[str] = ()
     vocabulary_size: int | None = None
+    concepts: np.ndarray | None = None
 
     @property
     def widths(self) -> tuple[Width, Width]:
-        """Of items and of captions."""
-        captions = width_of(self.captions.shape[1:])
-        return width_of(self.items.shape[1:]), self.vocabulary_size or captions
+        """Of items and of captions; with the number of tags beside that of words if there are."""
+        captions = self.vocabulary_size or width_of(self.captions.shape[1:])
+        return width_of(self.items.shape[1:]), with_tags(captions, self.concepts)
 
     def gather(self, rows: Rows) -> Gathered:
         """The captions of these rows with their items."""
@@ -79,7 +80,7 @@ class StoredTrainingSet:
     Attributes:
         item_store, caption_store: where the features are.
         item_rows: [N], the items' rows in their store. caption_rows: [M], likewise.
-        pairs, texts, wording: as in :class:`TrainingSet`.
+        pairs, texts, wording, concepts: as in :class:`TrainingSet`.
         memory_mb: what a loader of it may hold.
     """
 
@@ -91,13 +92,13 @@ class StoredTrainingSet:
     texts: Rows
     wording: Sequence[str] = ()
     memory_mb: int = 1024
+    concepts: np.ndarray | None = None
 
     @property
     def widths(self) -> tuple[Width, Width]:
-        """Of items and of captions."""
-        return width_of(self.item_store.shape), self.vocabulary_size or width_of(
-            self.caption_store.shape
-        )
+        """Of items and of captions, as of :class:`TrainingSet`."""
+        captions = self.vocabulary_size or width_of(self.caption_store.shape)
+        return width_of(self.item_store.shape), with_tags(captions, self.concepts)
 
     @property
     def vocabulary_size(self) -> int | None:
@@ -108,8 +109,8 @@ class StoredTrainingSet:
     @property
     def nbytes(self) -> int:
         """Size of all features in memory."""
-        of_items = len(self.item_rows) * prod(self.item_store.shape)
-        return 4 * (of_items + len(self.caption_rows) * prod(self.caption_store.shape))
+        of_items = self.item_store.numbers_of(self.item_rows)
+        return 4 * (of_items + self.caption_store.numbers_of(self.caption_rows))
 
     def gather(self, rows: Rows, checked: bool = False) -> Gathered:
         """Read the captions of these rows with their items; fastest in the stores' order.
@@ -141,6 +142,7 @@ class StoredTrainingSet:
             self.texts,
             self.wording,
             self.vocabulary_size,
+            self.concepts,
         )
 
     def within(self, memory_mb: int) -> TrainingSet | StoredTrainingSet:
@@ -153,3 +155,8 @@ class StoredTrainingSet:
 def width_of(shape: Sequence[int]) -> Width:
     """The width of features of this shape: a number for a vector."""
     return shape[0] if len(shape) == 1 else tuple(shape)
+
+
+def with_tags(words: Width, concepts: np.ndarray | None) -> Width:
+    """The width of captions, with the number of concept tags if there are any."""
+    return words if concepts is None else (words, concepts.shape[1])

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polymatch.data.features import FeatureStore, write_features
+from polymatch.data.frames import FrameStore
 from polymatch.data.vocabulary import Vocabulary
 from polymatch.errors import DataError
 
@@ -77,13 +78,15 @@ class WordStore(FeatureStore):
 
 
 def open_store(path: Path | str) -> FeatureStore:
-    """The store at ``path``, of words or of features, as it says itself.
+    """The store at ``path``, of words, of frames or of features, as it says itself.
 
     Raises:
         DataError: the file is missing, truncated, or not a store.
     """
     features = FeatureStore(path)
-    return WordStore(path) if "vocabulary_size" in features.attributes else features
+    if "vocabulary_size" in features.attributes:
+        return WordStore(path)
+    return FrameStore(path) if features.ragged else features
 
 
 class UnknownWords(NamedTuple):

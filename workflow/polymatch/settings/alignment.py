@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from polymatch.settings.model import TrainedSettings
+from polymatch.settings.model import Start, TrainedSettings
 from polymatch.settings.section import Number, Section
 
 
@@ -78,7 +78,7 @@ class AlignmentModelSettings(TrainedSettings):
         return [self.module]
 
     @property
-    def starts_from(self) -> Literal["embeddings", "features", "regions"]:
+    def starts_from(self) -> Start:
         return "regions"
 
     @property

@@ -35,6 +35,7 @@ from polymatch.settings.stages import (
     TeacherSettings,
 )
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
+from polymatch.settings.tags import TagsSettings
 from polymatch.settings.teachers import check_teachers
 from polymatch.settings.words import WordsSettings
 
@@ -59,6 +60,10 @@ class Config(Section):
     words: WordsSettings = Field(
         default_factory=WordsSettings,
         description="words of the captions, for models that read word by word",
+    )
+    tags: TagsSettings = Field(
+        default_factory=TagsSettings,
+        description="concept tags of the items, for models with a concept space",
     )
     teachers: dict[Annotated[str, Field(pattern=NAME)], TeacherSettings] = Field(
         default_factory=dict, description="teachers by name"
@@ -268,10 +273,10 @@ def _check_references(config: Config) -> None:
                     f"{where}: unknown model {member!r}; {suggest(member, config.models)}"
                 )
             part = config.models[member]
-            if part.family != entry.family or not part.trained:
+            if part.family != entry.member_family or not part.trained:
                 raise ConfigError(
-                    f"{where}: {member!r} is no trained model of family {entry.family}, which "
-                    f"{name!r} could be put together from"
+                    f"{where}: {member!r} is no trained model of family {entry.member_family}, "
+                    f"which {name!r} could be made from"
                 )
     named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
     named["teacher_comparison.model"] = config.teacher_comparison.model

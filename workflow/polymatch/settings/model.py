@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from polymatch.settings.section import Number, Section
+
+Start: TypeAlias = Literal["embeddings", "features", "regions", "frames"]
+
+Select: TypeAlias = Literal[
+    "val_rsum", "val_t2v_rsum", "val_v2t_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1", "last"
+]
 
 
 class TrainingSettings(Section):
@@ -16,9 +22,11 @@ class TrainingSettings(Section):
     lr: Number = Field(1e-4, gt=0, description="peak learning rate of AdamW")
     batch_size: int = Field(64, ge=2, description="captions a batch, each with its item")
     weight_decay: Number = Field(1e-4, ge=0, description="decoupled weight decay of AdamW")
-    schedule: Literal["cosine", "step"] = Field(
+    schedule: Literal["cosine", "step", "plateau"] = Field(
         "cosine",
-        description="the rate falls along a cosine, or by `step_factor` every `step_epochs`",
+        description="the rate falls along a cosine, by `step_factor` every `step_epochs`, or as "
+        "val says: by `decay` after each epoch and by `stale_factor` after `stale_epochs` epochs "
+        "without a better one",
     )
     final_lr: Number = Field(
         0.1, ge=0, le=1, description="share of `lr` that the cosine schedule ends at"
@@ -27,11 +35,27 @@ class TrainingSettings(Section):
         None, ge=1, description="epochs after which the rate falls, again and again (step)"
     )
     step_factor: Number = Field(0.1, gt=0, le=1, description="what it is multiplied by then (step)")
+    decay: Number = Field(
+        0.99,
+        gt=0,
+        le=1,
+        description="what the rate is multiplied by after every epoch, or only after those that "
+        "were the best so far where `reload` is true (plateau)",
+    )
+    stale_epochs: int = Field(
+        3, ge=1, description="epochs without a better one after which the rate falls (plateau)"
+    )
+    stale_factor: Number = Field(
+        0.5, gt=0, le=1, description="what it is multiplied by then (plateau)"
+    )
+    reload: bool = Field(
+        False, description="go back to the best weights so far when it falls (plateau)"
+    )
     clip_norm: Number = Field(1.0, gt=0, description="largest gradient norm; more is scaled down")
-    select: Literal["val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1", "last"] = Field(
+    select: Select = Field(
         "val_rsum",
         description="keep the epoch that is best on val by this figure (`val_r1`: mean of both "
-        "directions), or the last one",
+        "directions; `val_rsum`: sum of both), or the last one",
     )
     patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without a better one; never if not given"
@@ -61,6 +85,8 @@ class TrainingSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.schedule == "plateau" and self.select == "last":
+            raise ValueError("`schedule: plateau` follows val, but `select: last` does not look")
         if self.patience is not None and self.select == "last":
             raise ValueError("`patience` waits for a better epoch, but `select: last` knows none")
         if (self.step_epochs is not None) != (self.schedule == "step"):
@@ -98,13 +124,28 @@ class ModelSettings(Section):
         return ["cosine"]
 
     @property
-    def starts_from(self) -> Literal["embeddings", "features", "regions"]:
+    def starts_from(self) -> Start:
         """What the model is given.
 
-        The aligned space's embeddings, the encoders' features, or regions of items and words of
-        captions.
+        The aligned space's embeddings, the encoders' features, or regions or frames of items and
+        words of captions.
         """
         return "embeddings"
+
+    @property
+    def member_family(self) -> str:
+        """The family that these entries must be of."""
+        return self.family
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether it is trained with the concept tags of items."""
+        return False
+
+    @property
+    def needs_word_vectors(self) -> bool:
+        """Whether its word embedding starts from given vectors."""
+        return False
 
     @property
     def held_mb(self) -> int:

@@ -26,6 +26,17 @@ class WordsSettings(Section):
     min_count: int = Field(
         4, ge=1, description="how often a word must be in these captions to be in it"
     )
+    style: Literal["sentence", "plain"] = Field(
+        "sentence",
+        description="`sentence`: NLTK's words between <start> and <end>, as SCAN's models read; "
+        "`plain`: letters and digits alone, nothing in front or behind, as Dual Encoding++ reads",
+    )
+    vectors: str | None = Field(
+        None,
+        min_length=1,
+        description="where word vectors come from, for models with `word_vectors`: a BigFile "
+        "folder of word2vec, or `encoder` for the text encoder's own input embeddings",
+    )
     unknown: Literal["unk", "stop"] = Field(
         "unk",
         description="a word that is not in the vocabulary is `<unk>` (and counted in "
