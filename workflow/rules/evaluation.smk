@@ -3,7 +3,7 @@
 import re
 
 # Models whose scoring is divided, as a pattern of names; one that nothing fits if there is none.
-DIVIDED = "|".join(map(re.escape, filter(CONFIG.scoring.divides, CONFIG.entries)))
+DIVIDED = "|".join(map(re.escape, filter(CONFIG.divided, CONFIG.entries)))
 DIVIDED = f"(?:{DIVIDED or '(?!)'})"
 
 

@@ -31,7 +31,14 @@ STORES = {
         "embedded_items": f"{SPACE}/features/regions.h5",
         "embedded_captions": f"{DATA}/words.h5",
     },
+    "frames": {
+        "embedded_items": f"{SPACE}/features/frames.h5",
+        "embedded_captions": f"{DATA}/words.h5",
+    },
 }
+# What a concept space is trained with.
+TAGS = {"tags": f"{DATA}/tags.parquet", "tag_vocabulary": f"{DATA}/tag_vocabulary.json"}
+WORD_VECTORS = f"{DATA}/word_vectors.h5"
 
 # Sections that no table of ours depends on: changing one makes none of them again.
 UNSEEN = {"external", "scoring"}
@@ -155,22 +162,44 @@ def teacher_code(teacher):
     )
 
 
+def made_of_words(model):
+    """The stages that a model's words and tags come from."""
+    stages = ["tokenise"] if model.starts_from in ("regions", "frames") else []
+    stages += ["tag"] if model.needs_tags else []
+    return stages + (["word_vectors"] if model.needs_word_vectors else [])
+
+
 def run_code(model):
     """Hash of all the code between the raw files and a model's figures."""
     family = CONFIG.model_entry(model).modules
     teacher = CONFIG.surrogate_teacher(model)
     source = CONFIG.teacher_run(teacher) if teacher else None
-    words = CONFIG.model_entry(model).starts_from == "regions"
+    stages = made_of_words(CONFIG.model_entry(model))
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
-        *([code("tokenise.py")] if words else []),
+        *(code(f"{stage}.py") for stage in stages),
         *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
         evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
         *(run_code(member) for member in CONFIG.model_entry(model).members_of),
         code("train.py", *family),
         code("score.py", *family),
+    )
+
+
+def taught_by(wildcards):
+    """What else the wildcards' model is trained with: tags, word vectors."""
+    model = entry(wildcards)
+    files = TAGS if model.needs_tags else {}
+    return files | (
+        {"word_vectors": WORD_VECTORS} if model.needs_word_vectors else {}
+    )
+
+
+def taught_arguments(wildcards, input):
+    return " ".join(
+        f"--{name.replace('_', '-')} {path}" for name, path in taught_by(wildcards).items()
     )
 
 
@@ -204,14 +233,15 @@ def python(wildcards):
 def training_memory(wildcards):
     """Memory of all processes of a training, in MB."""
     model = entry(wildcards)
-    # Pairs of a batch of 128 are scored by 1,024 numbers a word, with gradients.
-    needed = 4000 if model.starts_from == "regions" and model.trained else 1500
+    # Pairs of a batch of 128 are scored by 1,024 numbers a word, with gradients; a batch of 128
+    # videos has 130 MB of frames, and a GRU's numbers for each.
+    needed = 4000 if model.starts_from in ("regions", "frames") and model.trained else 1500
     return (needed + model.held_mb) * model.processes
 
 
 def scoring_memory(wildcards):
-    """Memory of scoring, in MB: of regions, 5,000 pictures have 1.5 GB."""
-    return 5000 if entry(wildcards).starts_from == "regions" else 2500
+    """Memory of scoring, in MB: 5,000 pictures have 1.5 GB of regions, 3,000 videos of frames."""
+    return 5000 if entry(wildcards).starts_from in ("regions", "frames") else 2500
 
 
 def teacher_checkpoint(wildcards):

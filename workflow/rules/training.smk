@@ -4,6 +4,7 @@
 rule train:
     input:
         unpack(stores),
+        unpack(taught_by),
         **TABLES,
         surrogate=surrogate_of,
         published=lambda wildcards: entry(wildcards).published_files,
@@ -35,12 +36,13 @@ rule train:
         members=lambda wildcards, input: (
             f"--members {input.members}" if input.members else ""
         ),
+        taught=taught_arguments,
         python=python,
         device=CONFIG.device,
         code=family_code("train.py"),
     shell:
         "{params.python} {params.script} --data {params.data:q} --model {params.model:q} "
-        "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} {params.members} "
+        "--seed {wildcards.seed} --name {wildcards.model} {params.surrogate} {params.members} {params.taught} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--embedded-captions {input.embedded_captions} --history {output.history} "
         "--last $(dirname {output.last}) --code {params.code} "

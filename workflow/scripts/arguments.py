@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from polymatch.data.splits import SplitReader
+from polymatch.data.splits import SplitReader, Tags
 from polymatch.settings.section import Section
 from polymatch.settings.stages import DataSettings
 
@@ -44,6 +44,7 @@ def add_embeddings(to: argparse.ArgumentParser) -> None:
 
 def reader(args: argparse.Namespace) -> SplitReader:
     """Open the splits that the arguments of :func:`add_embeddings` name."""
+    tags = Tags(args.tags, args.tag_vocabulary) if getattr(args, "tags", None) else None
     return SplitReader.open(
-        args.data, args.manifest, args.captions, args.items, args.embedded_captions
+        args.data, args.manifest, args.captions, args.items, args.embedded_captions, tags
     )

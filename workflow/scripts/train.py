@@ -7,6 +7,7 @@ import torch
 
 from arguments import add_embeddings, parser, reader
 from polymatch import distributed
+from polymatch.data.features import FeatureStore
 from polymatch.data.tables import write_table
 from polymatch.errors import one_line_errors
 from polymatch.models import first_model, save_model
@@ -21,6 +22,7 @@ def resume_point(given: argparse.Namespace) -> ResumePoint | None:
     if not given.model.trained:
         return None
     files = [given.manifest, given.captions, given.items, given.embedded_captions, given.surrogate]
+    files += [given.tags, given.tag_vocabulary, given.word_vectors, *given.members]
     made_by = settings_hash(
         given.model, given.data, given.seed, given.code, [file_hash(f) for f in files if f]
     )
@@ -35,6 +37,9 @@ def main() -> None:
     args.add_argument("--name", required=True, help="name of the model, for the progress line")
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--surrogate", type=Path)
+    args.add_argument("--tags", type=Path, help="concept tags of the items, Parquet")
+    args.add_argument("--tag-vocabulary", type=Path, help="which tags there are, JSON")
+    args.add_argument("--word-vectors", type=Path, help="HDF5, what its words start from")
     args.add_argument("--members", type=Path, nargs="*", default=[], help="weights of its parts")
     args.add_argument("--history", type=Path, required=True, help="CSV; the model goes beside it")
     args.add_argument("--last", type=Path, help="folder for the last epoch's model too")
@@ -53,6 +58,8 @@ def main() -> None:
         from polymatch.surrogate import PolynomialSurrogate
 
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
+    if given.word_vectors:
+        model.take_word_vectors(torch.from_numpy(FeatureStore(given.word_vectors).read()))
     history = train(
         model.to(device),
         train_set,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
 from polymatch.data.features import FeatureStore
 from polymatch.data.tables import read_table
+from polymatch.data.tags import read_tags
 from polymatch.data.training_set import StoredTrainingSet, TrainingSet
 from polymatch.data.words import open_store
 from polymatch.errors import ConfigError, DataError
@@ -21,18 +23,30 @@ from polymatch.settings.stages import DataSettings
 __all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
 
 
+class Tags(NamedTuple):
+    """The tables of a data set's concept tags: of each item, and which there are."""
+
+    of_items: Path
+    vocabulary: Path
+
+    def of(self, items: Sequence[str]) -> np.ndarray:
+        """How much each tag is each item's: [N, C], from 0 to 1."""
+        return read_tags(self.of_items, self.vocabulary, items)
+
+
 @dataclass(frozen=True)
 class RetrievalSet:
-    """A gallery and its queries, one row a distinct text; features as in a training set.
+    """A gallery and its queries, one row a distinct text; features, tags as in a training set.
 
     ``positives`` holds, for each query, the ids of all items that its text names.
     """
 
     item_ids: list[str]
-    items: np.ndarray
+    items: Any
     texts: list[str]
     captions: np.ndarray
     positives: list[tuple[str, ...]]
+    concepts: np.ndarray | None = None
 
     def matches(self) -> np.ndarray:
         """Return every right answer as a row (item row, query row), [P, 2]."""
@@ -44,7 +58,7 @@ class RetrievalSet:
         # Where each query names one item its features are these already; they may be large.
         as_they_are = np.array_equal(queries, np.arange(len(self.captions)))
         captions = self.captions if as_they_are else self.captions[queries]
-        return TrainingSet(self.items, captions, items, queries, self.texts)
+        return TrainingSet(self.items, captions, items, queries, self.texts, concepts=self.concepts)
 
 
 def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) -> np.ndarray:
@@ -75,7 +89,8 @@ class SplitReader:
     """Reads splits of one data set from its tables and two feature stores.
 
     With ``skip_missing``, items without features (pictures that the encoder's stage left out and
-    listed) are left out here too; without it they are an error.
+    listed) are left out here too; without it they are an error. ``tags`` are what a concept space
+    is trained with, where one is.
     """
 
     dataset: str
@@ -84,6 +99,7 @@ class SplitReader:
     item_store: Path
     caption_store: Path
     skip_missing: bool = False
+    tags: Tags | None = None
 
     @classmethod
     def open(
@@ -93,6 +109,7 @@ class SplitReader:
         captions: Path,
         item_store: Path,
         caption_store: Path,
+        tags: Tags | None = None,
     ) -> SplitReader:
         """Read the tables; the stores are opened when they are asked."""
         return cls(
@@ -102,6 +119,7 @@ class SplitReader:
             item_store,
             caption_store,
             skip_missing=data.on_bad_item == "skip",
+            tags=tags,
         )
 
     def training_set(self, split: str, kinds: list[str]) -> TrainingSet:
@@ -117,7 +135,14 @@ class SplitReader:
         caption_store, caption_rows = self._stored(self.caption_store, list(captions["caption_id"]))
         pairs = np.array([row_of[item] for item in captions["item_id"]])
         return StoredTrainingSet(
-            item_store, caption_store, item_rows, caption_rows, pairs, texts, list(wording)
+            item_store,
+            caption_store,
+            item_rows,
+            caption_rows,
+            pairs,
+            texts,
+            list(wording),
+            concepts=self.tags.of(items) if self.tags else None,
         )
 
     def retrieval_set(
@@ -137,6 +162,7 @@ class SplitReader:
             list(queries.texts),
             self._features(self.caption_store, list(queries.caption_ids)),
             [tuple(item for item in named if item in here) for named in queries.positives],
+            self.tags.of(items) if self.tags else None,
         )
 
     def gallery(self, split: str, kinds: list[str]) -> tuple[list[str], Queries]:
@@ -166,7 +192,7 @@ class SplitReader:
             )
         return items, captions
 
-    def _features(self, path: Path, ids: list[str]) -> np.ndarray:
+    def _features(self, path: Path, ids: list[str]) -> Any:
         store, rows = self._stored(path, ids)
         return store.take(rows)
 

@@ -37,7 +37,7 @@ class Gathered(NamedTuple):
         pairs: [C], each caption's row in ``items``.
     """
 
-    items: np.ndarray
+    items: Any
     captions: np.ndarray
     pairs: Rows
 
@@ -46,14 +46,15 @@ class Gathered(NamedTuple):
 class TrainingSet:
     """Items, captions and which caption row is about which item.
 
-    ``items`` [N, D] or [N, R, F] and ``captions`` [M, D'] or words [M, L] are features; ``pairs``
-    [M] gives each caption's item row. ``texts`` [M] numbers the distinct texts: captions of one
-    text, and of one item, are positives of each other's items. ``wording`` holds the texts
-    themselves, by that number, and ``vocabulary_size`` is of the words. ``concepts`` [N, C] says
-    how much each tag is an item's, from 0 to 1, where models with a concept space are trained.
+    ``items`` [N, D], [N, R, F] or :class:`polymatch.data.frames.Frames` and ``captions`` [M, D'] or
+    words [M, L] are features; ``pairs`` [M] gives each caption's item row. ``texts`` [M] numbers
+    the distinct texts: captions of one text, and of one item, are positives of each other's items.
+    ``wording`` holds the texts themselves, by that number, and ``vocabulary_size`` is of the words.
+    ``concepts`` [N, C] says how much each tag is an item's, from 0 to 1, where models with a
+    concept space are trained.
     """
 
-    items: np.ndarray
+    items: Any
     captions: np.ndarray
     pairs: np.ndarray
     texts: np.ndarray

@@ -60,10 +60,11 @@ def model_graphs(model: RetrievalModel, kind: str, stages: tuple[str, ...] = STA
         ConfigError: the model has no similarity ``kind``, or a call cannot become a graph.
     """
     check_kind(model, kind)
-    if model.settings.starts_from == "regions":
+    start = model.settings.starts_from
+    if start in ("regions", "frames"):
         raise ConfigError(
-            f"family {model.settings.family}: it scores words and regions in groups of one length, "
-            "which is no graph to export and simulate"
+            f"family {model.settings.family}: it starts from words and {start}, whose number "
+            "differs from one to another: that is no graph to export and simulate"
         )
     model = model.eval()
     with torch.no_grad():

@@ -86,22 +86,25 @@ def _answer(model: RetrievalModel, gallery: Any, batch: Tensor, kind: str) -> Te
     return model.similarity(gallery, model.encode_captions(batch), kind)
 
 
-def encoded_gallery(model: RetrievalModel, items: Tensor, size: int, device: torch.device) -> Any:
+def encoded_gallery(model: RetrievalModel, items: Any, size: int, device: torch.device) -> Any:
     """Encode ``size`` items, made from ``items`` [N, ...]; the first N are these themselves.
 
     The same ``size`` gives the same gallery, and a larger one begins with it.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    per_feature = items.flatten(1).norm(dim=1).mean() / items[0].numel() ** 0.5
+    first = items[torch.arange(min(len(items), _BLOCK))]
+    per_feature = first[~first.isnan()].square().mean().sqrt()
     parts = []
-    block = max(1, min(_BLOCK, _BLOCK_NUMBERS // items[0].numel()))
+    block = max(1, min(_BLOCK, _BLOCK_NUMBERS // first[0].numel()))
     for start in range(0, size, block):
-        rows = torch.arange(start, min(size, start + block))
         # Always a whole block, so that a larger gallery draws the same numbers.
-        noise = torch.randn((block, *items.shape[1:]), generator=generator)[: len(rows)]
+        rows = torch.arange(start, start + block)
+        part = items[rows % len(items)]
+        noise = torch.randn(part.shape, generator=generator)
         noise[rows < len(items)] = 0
-        part = items[rows % len(items)] + _CHANGE * per_feature * noise
-        parts.append(model.encode_items(part.to(device)))
+        parts.append(
+            model.encode_items((part + _CHANGE * per_feature * noise)[: size - start].to(device))
+        )
     return _joined(parts)
 
 

@@ -30,7 +30,8 @@ class RetrievalModel(nn.Module, ABC):
     """A model: three calls, and nothing outside its module knows more.
 
     What the two encoders return is the family's own; the caller only hands it to ``similarity``.
-    Widths are D of embeddings or features, (R, F) of regions, and the number of words.
+    Widths are D of embeddings or features, (R, F) of regions, F of frames, and the number of words,
+    or of words and tags, (V, C).
     """
 
     def __init__(self, settings: ModelSettings, item_width: Any, caption_width: Any) -> None:
@@ -39,8 +40,11 @@ class RetrievalModel(nn.Module, ABC):
         self.widths = (item_width, caption_width)
 
     @abstractmethod
-    def encode_items(self, features: Tensor) -> Any:
-        """Encode items given by their embeddings, [N, D], or regions, [N, R, F]."""
+    def encode_items(self, features: Any) -> Any:
+        """Encode items given by their embeddings, [N, D], or regions, [N, R, F].
+
+        Or by frames, [N, L, F] filled up with NaN, or as :class:`polymatch.data.frames.Frames`.
+        """
 
     @abstractmethod
     def encode_captions(self, features: Tensor) -> Any:
@@ -52,6 +56,22 @@ class RetrievalModel(nn.Module, ABC):
 
         ``kind`` is one of the settings' ``scored_by``; the first of them if it is not given.
         """
+
+    def fused(self, kind: str | None = None) -> list[tuple[str, float]] | None:
+        """The kinds that ``kind`` is the sum of, with their weights, each scaled to 0 to 1.
+
+        Scaled over the whole matrix, so that no part of it can be computed alone. None for a
+        similarity whose parts can.
+        """
+        return None
+
+    def take_word_vectors(self, vectors: Tensor) -> None:
+        """Start from these vectors of the words, [V, D], in place of random ones.
+
+        Raises:
+            ConfigError: the model has no word embedding.
+        """
+        raise ConfigError(f"family {self.settings.family}: has no use for word vectors")
 
     def prepare_items(self, items: Any, kind: str | None = None) -> Any:
         """What ``similarity`` takes in place of encoded items, to answer query after query.

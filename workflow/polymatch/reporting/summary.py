@@ -125,7 +125,8 @@ def _config_hash(config: Config, run: Run) -> str:
         entry,
         config.teachers[teacher] if teacher else None,
         run.seed,
-        *([config.words] if entry.starts_from == "regions" else []),
+        *([config.words] if entry.starts_from in ("regions", "frames") else []),
+        *([config.tags] if entry.needs_tags else []),
         *([_config_hash(config, source)] if source else []),
         *(_config_hash(config, Run(member, run.seed)) for member in entry.members_of),
     )

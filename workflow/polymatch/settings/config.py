@@ -172,8 +172,12 @@ class Config(Section):
     def simulated(self, model: str) -> bool:
         """Whether a model is exported and simulated for the tables."""
         if self.deployment.models is None:
-            return self.model_entry(model).starts_from != "regions"
+            return self.model_entry(model).starts_from in ("embeddings", "features")
         return model in self.deployment.models
+
+    def divided(self, model: str) -> bool:
+        """Whether the scoring of a model is several jobs."""
+        return self.scoring.divides(model) and not self.model_entry(model).scored_whole
 
     def pictured(self) -> list[tuple[Run, str]]:
         """The runs that the main job draws, each with the similarity that it is drawn by."""
@@ -286,6 +290,12 @@ def _check_references(config: Config) -> None:
     for where, model in named.items():
         if model is not None and model not in config.models:
             raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")
+    for place, name in enumerate(config.scoring.models or []):
+        if config.model_entry(name).scored_whole:
+            raise ConfigError(
+                f"scoring.models.{place}: {name!r} has the similarity `hybrid`, which is scaled "
+                "over the whole matrix and cannot be scored in shards; take it out"
+            )
     measures = modules_in("evaluation", "measures")
     for metric in config.evaluation.metrics:
         if metric not in measures:
@@ -293,10 +303,11 @@ def _check_references(config: Config) -> None:
                 f"evaluation.metrics: unknown metric {metric!r}; {suggest(metric, measures)}"
             )
     for place, name in enumerate(config.deployment.models or []):
-        if config.model_entry(name).starts_from == "regions":
+        start = config.model_entry(name).starts_from
+        if start in ("regions", "frames"):
             raise ConfigError(
-                f"deployment.models.{place}: {name!r} scores words and regions pair by pair, in "
-                "groups of one length: that is no graph to export and simulate; take it out"
+                f"deployment.models.{place}: {name!r} starts from words and {start}, whose numbers "
+                "differ from one to the next: that is no graph to export and simulate; take it out"
             )
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points

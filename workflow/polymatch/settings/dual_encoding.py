@@ -98,6 +98,10 @@ class DualEncodingModelSettings(TrainedSettings):
         return list(self.similarities)
 
     @property
+    def scored_whole(self) -> bool:
+        return "hybrid" in self.similarities
+
+    @property
     def starts_from(self) -> Start:
         return "frames"
 

@@ -25,8 +25,7 @@ class TrainingSettings(Section):
     schedule: Literal["cosine", "step", "plateau"] = Field(
         "cosine",
         description="the rate falls along a cosine, by `step_factor` every `step_epochs`, or as "
-        "val says: by `decay` after each epoch and by `stale_factor` after `stale_epochs` epochs "
-        "without a better one",
+        "val says (`decay`, `stale_epochs`)",
     )
     final_lr: Number = Field(
         0.1, ge=0, le=1, description="share of `lr` that the cosine schedule ends at"
@@ -39,17 +38,20 @@ class TrainingSettings(Section):
         0.99,
         gt=0,
         le=1,
-        description="what the rate is multiplied by after every epoch, or only after those that "
-        "were the best so far where `reload` is true (plateau)",
+        description="what the rate is multiplied by after every epoch, or with `reload` after "
+        "those that are the best so far (plateau)",
     )
     stale_epochs: int = Field(
-        3, ge=1, description="epochs without a better one after which the rate falls (plateau)"
+        3,
+        ge=1,
+        description="epochs that a rate is kept before an epoch that is not the best makes it fall "
+        "by `stale_factor`; with `reload` so many in a row must not be the best (plateau)",
     )
     stale_factor: Number = Field(
-        0.5, gt=0, le=1, description="what it is multiplied by then (plateau)"
+        0.5, gt=0, le=1, description="what the rate is multiplied by then (plateau)"
     )
     reload: bool = Field(
-        False, description="go back to the best weights so far when it falls (plateau)"
+        False, description="go on from the best weights so far then, as Dual Encoding++ (plateau)"
     )
     clip_norm: Number = Field(1.0, gt=0, description="largest gradient norm; more is scaled down")
     select: Select = Field(
@@ -122,6 +124,11 @@ class ModelSettings(Section):
     def scored_by(self) -> list[str]:
         """Names of the similarities that give a row each."""
         return ["cosine"]
+
+    @property
+    def scored_whole(self) -> bool:
+        """Whether a part of its matrix cannot be scored without the rest."""
+        return False
 
     @property
     def starts_from(self) -> Start:

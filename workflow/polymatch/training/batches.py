@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ class Batches:
         self.texts = torch.as_tensor(data.texts, device=device)
         self.matches = Matches(self.pairs, self.texts)
         self.semantics = Semantics(data.wording, data.pairs, data.texts)
+        self.concepts = None if data.concepts is None else on_device(data.concepts, device)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -47,8 +49,9 @@ class Batches:
             texts,
             self.matches,
             self.semantics,
+            None if self.concepts is None else self.concepts[items],
         )
 
-    def sample(self) -> tuple[Tensor, Tensor, Tensor]:
+    def sample(self) -> tuple[Any, Tensor, Tensor]:
         """Items [N, ...], captions [M, ...] and each caption's item [M]: here, the whole set."""
         return self.items, self.captions, self.pairs

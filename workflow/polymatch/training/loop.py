@@ -1,10 +1,9 @@
 """The one loop that trains every family.
 
-AdamW with a cosine schedule over epochs (as the published projectors are trained) or one in steps,
-gradient clipping, validation after every epoch, early stopping. Features live on the device and
-batches are gathered, unless there are too many: then they are streamed from disk. A training that
-was killed goes on where it last saved its state, to the same result. Several processes may share
-one (:mod:`polymatch.distributed`).
+AdamW with a schedule over epochs (:mod:`.schedules`), gradient clipping, validation after every
+epoch, early stopping. Features live on the device and batches are gathered, unless there are too
+many: then they are streamed from disk. A training that was killed goes on where it last saved its
+state, to the same result. Several processes may share one (:mod:`polymatch.distributed`).
 
 Deviations from the published loops: the kept epoch is chosen on val by R-sum or R@1, not by the
 training loss, captions that name several items count as positives of each, and learnt temperatures
@@ -35,6 +34,7 @@ from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.batches import Batches
 from polymatch.training.events import Events
 from polymatch.training.resume import ResumePoint
+from polymatch.training.schedules import Plateau, make_schedule
 from polymatch.training.scoring import encode
 from polymatch.training.streamed import make_batches
 
@@ -56,7 +56,8 @@ def train(
     """Train ``model`` in place and return its history, one row an epoch.
 
     Columns: epoch, lr, the loss and its parts (means over the epoch), ``val_loss``,
-    ``val_t2v_r1``, ``val_v2t_r1``, ``val_r1`` (their mean), ``val_rsum`` and the model's
+    ``val_t2v_r1``, ``val_v2t_r1``, ``val_r1`` (their mean), ``val_rsum`` and its two parts
+    ``val_t2v_rsum`` and ``val_v2t_rsum``, the model's
     diagnostics on val, seconds (since the start), ``kept`` (true for the epoch whose weights the
     model has in the end). Row 0 is the untrained model; it is the only one where nothing is to be
     trained. How to train is in the model's own settings.
@@ -116,7 +117,7 @@ class _Training:
         both = [*model.parameters(), *self.loss.parameters()]
         self.parameters = [parameter for parameter in both if parameter.requires_grad]
         self.optimiser = _optimiser(self.parameters, settings)
-        self.schedule = _schedule(self.optimiser, settings)
+        self.schedule = make_schedule(self.optimiser, settings)
         self.events: Events | None = None
         self.best, self.kept, self.stale = -1.0, 0, 0
         self.weights, self.attached = deepcopy(model.state_dict()), model.attachments()
@@ -169,12 +170,15 @@ class _Training:
         row = _row(epoch, lr, losses, figures, time.perf_counter() - self.started)
         self.history.append(row)
         select = self.settings.select
-        if select == "last" or figures[select] > self.best:
+        better = select == "last" or figures[select] > self.best
+        if better:
             self.best, self.kept, self.stale = figures.get(select, self.best), epoch, 0
             self.weights = deepcopy(self.model.state_dict())
             self.attached = self.model.attachments()
         else:
             self.stale += 1
+        if isinstance(self.schedule, Plateau) and self.schedule.judge(better):
+            self.take_best()
         return row
 
     def take_best(self) -> None:
@@ -263,18 +267,6 @@ def _optimiser(
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr)
 
 
-def _schedule(
-    optimiser: torch.optim.Optimizer, settings: TrainingSettings
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if settings.step_epochs is not None:
-        return torch.optim.lr_scheduler.StepLR(
-            optimiser, settings.step_epochs, settings.step_factor
-        )
-    return torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, T_max=settings.epochs, eta_min=settings.lr * settings.final_lr
-    )
-
-
 def _row(
     epoch: int, lr: float, losses: dict[str, float], figures: dict[str, float], seconds: float
 ) -> dict[str, Any]:
@@ -302,5 +294,7 @@ def _validate(model: RetrievalModel, val_set: RetrievalSet) -> dict[str, float]:
         diagnostics = model.diagnostics(items, captions)
     metrics = retrieval_metrics(similarity, val_set.item_ids, val_set.positives)
     figures = {name: metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")}
+    for way in ("t2v", "v2t"):
+        figures[f"{way}_rsum"] = sum(metrics[f"{way}_r{k}"] for k in (1, 5, 10))
     figures["r1"] = (metrics["t2v_r1"] + metrics["v2t_r1"]) / 2
     return {f"val_{name}": value for name, value in (figures | diagnostics).items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,9 @@ def write_scores(
     if rows >= shape[0]:
         np.save(path, score(model, data, kind))
         return
+    if fused := model.fused(kind):
+        _write_fused(path, model, data, fused)
+        return
     matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     # Words are encoded into a vector each: captions come in blocks too, then.
     words = np.issubdtype(data.captions.dtype, np.integer)
@@ -47,6 +51,37 @@ def write_scores(
                 scores = model.similarity(items, captions, kind)
                 matrix[start : start + rows, first : first + columns] = scores.cpu().numpy()
     matrix.flush()
+
+
+def _write_fused(
+    path: Path, model: RetrievalModel, data: RetrievalSet, kinds: list[tuple[str, float]]
+) -> None:
+    """Write the weighted sum of several kinds, each scaled to 0 to 1 over its whole matrix.
+
+    The scale is only known in the end, so each kind's matrix is a file until then.
+    """
+    items, captions = encode(model, data)
+    shape = (len(data.items), len(data.captions))
+    step = max(1, _BLOCK_NUMBERS // max(1, shape[1]))
+    blocks = [slice(start, start + step) for start in range(0, shape[0], step)]
+    matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    with TemporaryDirectory(dir=path.parent) as folder, torch.inference_mode():
+        for kind, weight in kinds:
+            part = np.lib.format.open_memmap(Path(folder) / f"{kind}.npy", "w+", np.float32, shape)
+            for block in blocks:
+                part[block] = model.similarity(_rows(items, block), captions, kind).cpu().numpy()
+            low, high = float(part.min()), float(part.max())
+            for block in blocks:
+                matrix[block] += weight * (part[block] - low) / ((high - low) or 1.0)
+            del part
+    matrix.flush()
+
+
+def _rows(encoded: Any, rows: slice) -> Any:
+    """Some of what was encoded: a tensor, or a (named) tuple of such."""
+    if isinstance(encoded, Tensor):
+        return encoded[rows]
+    return type(encoded)(*(_rows(part, rows) for part in encoded))
 
 
 def encode(model: RetrievalModel, data: RetrievalSet | TrainingSet) -> tuple[Any, Any]:
@@ -68,5 +103,5 @@ def _evaluating(model: RetrievalModel) -> Iterator[None]:
         model.train(training)
 
 
-def _tensor(features: np.ndarray, model: RetrievalModel) -> Tensor:
+def _tensor(features: Any, model: RetrievalModel) -> Any:
     return on_device(features, model.device)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -63,6 +63,7 @@ class StreamedBatches:
         self.texts = torch.as_tensor(data.texts, device=device)
         self.matches = Matches(self.pairs, self.texts)
         self.semantics = Semantics(data.wording, data.pairs, data.texts)
+        self.concepts = None if data.concepts is None else on_device(data.concepts, device)
         # An item is held once, whatever the number of its captions.
         row_bytes = -(-data.nbytes // len(self.pairs))
         batches = data.memory_mb * _MB // 4 // (row_bytes * batch_size)
@@ -90,7 +91,7 @@ class StreamedBatches:
                 yield from self._batches(pool)
         self._checked = True
 
-    def sample(self) -> tuple[Tensor, Tensor, Tensor]:
+    def sample(self) -> tuple[Any, Tensor, Tensor]:
         """Items [I, ...], captions [C, ...] and each caption's item [C]: a part of the set.
 
         Blocks from all over it, the same ones every time, of an eighth of the memory at most.
@@ -98,7 +99,7 @@ class StreamedBatches:
         return self._sample
 
     @cached_property
-    def _sample(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _sample(self) -> tuple[Any, Tensor, Tensor]:
         wanted = max(1, self.pool_rows // 2 // self.block_rows)
         blocks = self._blocks()
         chosen = blocks[:: -(-len(blocks) // wanted)]
@@ -138,6 +139,7 @@ class StreamedBatches:
                 texts,
                 self.matches,
                 self.semantics,
+                None if self.concepts is None else self.concepts[item_rows],
             )
 
 
