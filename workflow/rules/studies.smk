@@ -18,6 +18,15 @@ def study_stores(wildcards):
     return STORES[study_entries(wildcards)[0].starts_from]
 
 
+def study_taught(wildcards):
+    """What else they are trained with."""
+    return taught_by(*study_entries(wildcards))
+
+
+def study_taught_arguments(wildcards):
+    return arguments_of(study_taught(wildcards))
+
+
 def study_code(wildcards):
     """Code hash of searching, with every module that an entry of the study loads."""
     modules = {name for entry in study_entries(wildcards) for name in entry.modules}

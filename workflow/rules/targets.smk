@@ -188,19 +188,27 @@ def run_code(model):
     )
 
 
-def taught_by(wildcards):
-    """What else the wildcards' model is trained with: tags, word vectors."""
-    model = entry(wildcards)
-    files = TAGS if model.needs_tags else {}
-    return files | (
-        {"word_vectors": WORD_VECTORS} if model.needs_word_vectors else {}
-    )
+def taught_by(*entries):
+    """What else models are trained with: tags, word vectors."""
+    files = TAGS if any(one.needs_tags for one in entries) else {}
+    if any(one.needs_word_vectors for one in entries):
+        files = files | {"word_vectors": WORD_VECTORS}
+    return files
 
 
-def taught_arguments(wildcards, input):
+def arguments_of(files):
+    """Files by name, as options."""
     return " ".join(
-        f"--{name.replace('_', '-')} {path}" for name, path in taught_by(wildcards).items()
+        f"--{name.replace('_', '-')} {path}" for name, path in files.items()
     )
+
+
+def taught(wildcards):
+    return taught_by(entry(wildcards))
+
+
+def taught_arguments(wildcards):
+    return arguments_of(taught(wildcards))
 
 
 def surrogate_of(wildcards):
@@ -235,7 +243,9 @@ def training_memory(wildcards):
     model = entry(wildcards)
     # Pairs of a batch of 128 are scored by 1,024 numbers a word, with gradients; a batch of 128
     # videos has 130 MB of frames, and a GRU's numbers for each.
-    needed = 4000 if model.starts_from in ("regions", "frames") and model.trained else 1500
+    needed = (
+        4000 if model.starts_from in ("regions", "frames") and model.trained else 1500
+    )
     return (needed + model.held_mb) * model.processes
 
 

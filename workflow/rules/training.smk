@@ -4,7 +4,7 @@
 rule train:
     input:
         unpack(stores),
-        unpack(taught_by),
+        unpack(taught),
         **TABLES,
         surrogate=surrogate_of,
         published=lambda wildcards: entry(wildcards).published_files,

@@ -5,6 +5,7 @@
 rule tune:
     input:
         unpack(study_stores),
+        unpack(study_taught),
         **TABLES,
     output:
         best="results/tuning/{study}/best.yaml",
@@ -28,13 +29,14 @@ rule tune:
         script=script("tune.py"),
         data=CONFIG.data.model_dump_json(),
         settings=lambda wildcards: study(wildcards).model_dump_json(),
+        taught=study_taught_arguments,
         device=CONFIG.device,
         code=study_code,
     shell:
         "python {params.script} --data {params.data:q} --settings {params.settings:q} "
         "--name {wildcards.study} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
-        "--folder $(dirname {output.best}) --device {params.device} --threads {threads} "
+        "{params.taught} --folder $(dirname {output.best}) --device {params.device} --threads {threads} "
         "2>&1 | tee {log}"
 
 

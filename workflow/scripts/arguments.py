@@ -42,8 +42,15 @@ def add_embeddings(to: argparse.ArgumentParser) -> None:
     to.add_argument("--embedded-captions", type=Path, required=True, help="of captions, HDF5")
 
 
+def add_taught(to: argparse.ArgumentParser) -> None:
+    """Add what some models are trained with beside items and captions."""
+    to.add_argument("--tags", type=Path, help="concept tags of the items, Parquet")
+    to.add_argument("--tag-vocabulary", type=Path, help="which tags there are, JSON")
+    to.add_argument("--word-vectors", type=Path, help="what the words start from, HDF5")
+
+
 def reader(args: argparse.Namespace) -> SplitReader:
-    """Open the splits that the arguments of :func:`add_embeddings` name."""
+    """Open the splits that the arguments of :func:`add_embeddings` and others name."""
     tags = Tags(args.tags, args.tag_vocabulary) if getattr(args, "tags", None) else None
     return SplitReader.open(
         args.data, args.manifest, args.captions, args.items, args.embedded_captions, tags

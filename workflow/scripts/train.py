@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from arguments import add_embeddings, parser, reader
+from arguments import add_embeddings, add_taught, parser, reader
 from polymatch import distributed
 from polymatch.data.features import FeatureStore
 from polymatch.data.tables import write_table
@@ -33,13 +33,11 @@ def resume_point(given: argparse.Namespace) -> ResumePoint | None:
 def main() -> None:
     args = parser(__doc__)
     add_embeddings(args)
+    add_taught(args)
     args.add_argument("--model", type=parse_model, required=True, help="model entry, JSON")
     args.add_argument("--name", required=True, help="name of the model, for the progress line")
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--surrogate", type=Path)
-    args.add_argument("--tags", type=Path, help="concept tags of the items, Parquet")
-    args.add_argument("--tag-vocabulary", type=Path, help="which tags there are, JSON")
-    args.add_argument("--word-vectors", type=Path, help="HDF5, what its words start from")
     args.add_argument("--members", type=Path, nargs="*", default=[], help="weights of its parts")
     args.add_argument("--history", type=Path, required=True, help="CSV; the model goes beside it")
     args.add_argument("--last", type=Path, help="folder for the last epoch's model too")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from arguments import add_embeddings, parser, reader, section
+from arguments import add_embeddings, add_taught, parser, reader, section
 from polymatch.data.tables import write_table
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
@@ -25,6 +25,7 @@ from polymatch.training.workers import run_workers, stop_quietly
 def main() -> None:
     args = parser(__doc__)
     add_embeddings(args)
+    add_taught(args)
     args.add_argument("--settings", type=section(TuningSettings), required=True, help="JSON")
     args.add_argument("--name", required=True, help="name of the study's file, without .yaml")
     args.add_argument("--folder", type=Path, required=True, help="for best.yaml and trials.csv")
@@ -43,9 +44,8 @@ def main() -> None:
     else:
         torch.set_num_threads(given.threads)
         device = pick_device(given.device)
-        work(
-            study, settings, Objective.read(settings, given.data, splits, device), given.worker or 0
-        )
+        objective = Objective.read(settings, given.data, splits, device, given.word_vectors)
+        work(study, settings, objective, given.worker or 0)
     if given.worker is None:
         write_table(trials_table(study, settings), given.folder / "trials.csv", "trials")
         with written_atomically(given.folder / "best.yaml") as path:

@@ -200,6 +200,11 @@ def _check_base(settings: TuningSettings) -> None:
     if family not in trained:
         what = "is missing" if family is None else f"{family!r} is not one that is trained"
         raise ConfigError(f"base.family: {what}; {suggest(family, trained)}")
+    if "of" in families()[family].model_fields:
+        raise ConfigError(
+            f"base.family: {family!r} is made from another entry's runs, and a study has none; "
+            "search that entry's settings"
+        )
 
 
 def _check_key(key: str) -> None:

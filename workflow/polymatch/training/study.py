@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from polymatch.data.features import PROVENANCE, FeatureStore
 from polymatch.data.splits import SplitReader
 from polymatch.errors import ConfigError, DataError
-from polymatch.provenance import settings_hash
+from polymatch.provenance import file_hash, settings_hash
 from polymatch.settings.stages import DataSettings
 from polymatch.settings.tuning import TuningSettings
 from polymatch.training.samplers import pruner_of, sampler_of
@@ -83,6 +83,7 @@ def data_identity(data: DataSettings, splits: SplitReader) -> dict[str, Any]:
             side: {"width": store.dim, **{n: store.attributes.get(n) for n in PROVENANCE}}
             for side, store in features.items()
         },
+        **({"tags": [file_hash(path) for path in splits.tags]} if splits.tags else {}),
     }
 
 

@@ -16,6 +16,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -25,6 +26,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 from tqdm import tqdm
 
+from polymatch.data.features import FeatureStore
 from polymatch.data.splits import RetrievalSet, SplitReader, TrainingSet
 from polymatch.data.subset import with_captions
 from polymatch.errors import ConfigError, NumericsError
@@ -48,10 +50,16 @@ class Objective:
     val_set: RetrievalSet
     device: torch.device
     seed: int
+    word_vectors: torch.Tensor | None = None
 
     @classmethod
     def read(
-        cls, settings: TuningSettings, data: DataSettings, splits: SplitReader, device: torch.device
+        cls,
+        settings: TuningSettings,
+        data: DataSettings,
+        splits: SplitReader,
+        device: torch.device,
+        word_vectors: Path | None = None,
     ) -> Objective:
         """Read val and as many of the training captions as the study uses."""
         kinds = data.train_captions
@@ -62,12 +70,17 @@ class Objective:
             splits.retrieval_set("val", data.test_captions),
             device,
             settings.run_seed,
+            torch.from_numpy(FeatureStore(word_vectors).read()) if word_vectors else None,
         )
 
     def history(self, entry: ModelSettings, label: str, report: Report) -> pd.DataFrame:
         """Train an entry; the loop's history."""
         torch.manual_seed(self.seed)
-        model = build_model(entry, *self.train_set.widths).to(self.device)
+        model = build_model(entry, *self.train_set.widths)
+        if entry.needs_word_vectors:
+            assert self.word_vectors is not None  # the rule gives them
+            model.take_word_vectors(self.word_vectors)
+        model.to(self.device)
         return train(model, self.train_set, self.val_set, self.seed, label, report=report)
 
 
