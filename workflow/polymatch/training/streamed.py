@@ -17,6 +17,7 @@ small, so those are few.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -55,6 +56,7 @@ class StreamedBatches:
     """Shuffled batches as :class:`Batches` gives them, from stores, within ``data.memory_mb``.
 
     Two pools, of a quarter of that each, are the most that is held; a pool has one batch at least.
+    ``waited`` is how many seconds whoever takes the batches has waited for a pool so far.
     """
 
     def __init__(self, data: StoredTrainingSet, batch_size: int, device: torch.device) -> None:
@@ -71,6 +73,7 @@ class StreamedBatches:
         self.block_rows = max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // row_bytes)
         self._stored = np.argsort(data.caption_rows, kind="stable")
         self._checked = False
+        self.waited = 0.0
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.pairs), self.batch_size)
@@ -84,8 +87,10 @@ class StreamedBatches:
         with ThreadPoolExecutor(1, "pool") as reader:
             ahead = [reader.submit(self._read, rows, [seed, 0]) for rows in pools[:1]]
             for number in range(len(pools)):
+                start = time.perf_counter()
                 # Taken off the list: a finished read would keep its pool beside the two in use.
                 pool = ahead.pop().result()
+                self.waited += time.perf_counter() - start
                 following = pools[number + 1 : number + 2]
                 ahead += [reader.submit(self._read, rows, [seed, number + 1]) for rows in following]
                 yield from self._batches(pool)
