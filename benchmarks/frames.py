@@ -83,7 +83,7 @@ def batches(given: argparse.Namespace, folder: Path, memory_mb: int) -> Streamed
     random = np.random.default_rng(1)
     concepts = (random.random((given.videos, TAGS)) < 0.02).astype(np.float32)
     frames, words = FrameStore(folder / "frames.h5"), WordStore(folder / "words.h5")
-    with open(folder / "frames.h5", "rb") as file:
+    with (folder / "frames.h5").open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     data = StoredTrainingSet(
         frames,
