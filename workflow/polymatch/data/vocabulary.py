@@ -103,13 +103,10 @@ class Vocabulary:
             DataError: there is no such file, it is not such JSON, its numbers have gaps or
                 repeats, a special word is missing or ``<pad>`` is not 0.
         """
-        numbers, layout = _numbers(Path(path))
+        words, layout = read_numbered(path)
         style = style or layout
-        words = sorted(numbers, key=numbers.__getitem__)
-        if [numbers[word] for word in words] != list(range(len(words))):
-            raise DataError(f"{path}: {_gaps(numbers)}; words must be numbered from 0 on")
         needed = (PAD, UNKNOWN) if style == "plain" else SPECIAL
-        absent = [word for word in needed if word not in numbers]
+        absent = [word for word in needed if word not in words]
         if absent:
             without = ", or read it with `words.style: plain`" if layout == "plain" else ""
             raise DataError(
@@ -118,7 +115,7 @@ class Vocabulary:
             )
         if words[0] != PAD:
             raise DataError(
-                f"{path}: {PAD} has number {numbers[PAD]}, not 0, which is what batches are "
+                f"{path}: {PAD} has number {words.index(PAD)}, not 0, which is what batches are "
                 "filled up with"
             )
         return cls(words, str(path), style)
@@ -172,8 +169,13 @@ class Vocabulary:
         return tokeniser(word[:-1] for word in self.words if word.endswith(".") and word != ".")
 
 
-def _numbers(path: Path) -> tuple[dict[str, int], Style]:
-    """Word to number, and the style whose layout it is."""
+def read_numbered(path: Path | str) -> tuple[list[str], Style]:
+    """Words of a vocabulary in the order of their numbers, and the style whose layout it has.
+
+    Raises:
+        DataError: no such file, no such JSON, or the numbers have gaps or repeats.
+    """
+    path = Path(path)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -189,7 +191,10 @@ def _numbers(path: Path) -> tuple[dict[str, int], Style]:
     for word, number in numbers.items():
         if not isinstance(number, int) or isinstance(number, bool):
             raise DataError(f"{path}: word {word!r} has {number!r:.60} for a number")
-    return numbers, "sentence" if nested else "plain"
+    words = sorted(numbers, key=numbers.__getitem__)
+    if [numbers[word] for word in words] != list(range(len(words))):
+        raise DataError(f"{path}: {_gaps(numbers)}; words must be numbered from 0 on")
+    return words, "sentence" if nested else "plain"
 
 
 def _gaps(numbers: dict[str, int]) -> str:
