@@ -3,12 +3,12 @@
 They come from word2vec in a BigFile folder (Dual Encoding: 500 numbers, from 30 million Flickr
 pictures' tags) or from a text encoder. What has none gets one that is drawn, ``<pad>`` zeros.
 
-Deviations: the published script draws what is missing from -1 to 1, here it is drawn from a normal
+Deviations: the published script draws what is missing from -1 to 1. Here it is drawn from a normal
 distribution with the mean and standard deviation that the vectors found have in each place, so
 that a rare word is not louder than a known one: MiniLM's embeddings have a length of 1.1, what is
-drawn from -1 to 1 in as many places one of 11. It is the same every time. The published script gives
-*every* word such a vector: it calls a dict (``vocab.idx2word(i)``), and its bare ``except`` takes
-the TypeError for a missing word.
+drawn from -1 to 1 in as many places one of 11. It is the same every time. The published script
+gives *every* word such a vector: it calls a dict (``vocab.idx2word(i)``), and its bare ``except``
+takes the TypeError for a missing word.
 """
 
 from __future__ import annotations
