@@ -32,3 +32,44 @@ rule tokenise:
         "--vocabulary {output.vocabulary} --words {output.words} "
         "--unknown-words {output.unknown_words} --unknown-captions {output.unknown_captions} "
         "2>&1 | tee {log}"
+
+
+def word_vector_files(wildcards):
+    """What tells whether a folder of word vectors changed; the encoder's own is in its code."""
+    given = CONFIG.words.vectors
+    return folder_hash(given) if given not in (None, "encoder") else ""
+
+
+rule word_vectors:
+    input:
+        vocabulary=f"{DATA}/vocabulary.json",
+    output:
+        vectors=f"{DATA}/word_vectors.h5",
+        unknown=f"{DATA}/unknown_vectors.csv",
+    log:
+        f"{LOG}/word_vectors/{CONFIG.data.name}.log",
+    benchmark:
+        f"{LOG}/word_vectors/{CONFIG.data.name}.tsv"
+    conda:
+        environment("encoder")
+    threads: 1
+    resources:
+        # The names of a word2vec of 1.7 million words, and 50,000 vectors twice.
+        mem_mb=2000,
+        runtime=30,
+    params:
+        script=script("word_vectors.py"),
+        data=CONFIG.data.name,
+        settings=CONFIG.words.model_dump_json(),
+        encoder=CONFIG.encoder.model_dump_json(),
+        files=word_vector_files,
+        code=(
+            encoder_code("word_vectors.py")
+            if CONFIG.words.vectors == "encoder" and not CONFIG.encoder.given
+            else code("word_vectors.py")
+        ),
+    shell:
+        "python {params.script} --dataset {params.data} --settings {params.settings:q} "
+        "--encoder {params.encoder:q} --vocabulary {input.vocabulary} "
+        "--vectors {output.vectors} --unknown {output.unknown} --threads {threads} "
+        "2>&1 | tee {log}"

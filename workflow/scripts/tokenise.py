@@ -30,9 +30,9 @@ def main() -> None:
         items = manifest.loc[manifest["split"].isin(settings.splits), "item_id"]
         taught = select_kinds(captions, data.train_captions)
         texts = taught.loc[taught["item_id"].isin(items), "text"]
-        vocabulary = Vocabulary.build(texts, settings.min_count)
+        vocabulary = Vocabulary.build(texts, settings.min_count, settings.style)
     else:
-        vocabulary = Vocabulary.load(settings.vocabulary)
+        vocabulary = Vocabulary.load(settings.vocabulary, settings.style)
     used = select_kinds(captions, sorted({*data.train_captions, *data.test_captions}))
     unknown = write_words(
         given.words,

@@ -1,6 +1,9 @@
-"""Words of a caption, as the published vocabularies of COCO and Flickr30K split it.
+"""Words of a caption, in either of two published styles.
 
-These were made with NLTK's ``word_tokenize``: sentences by a trained Punkt model, words by the
+``sentence`` is how the published vocabularies of COCO and Flickr30K split it; ``plain`` is Dual
+Encoding++'s: letters and digits alone.
+
+The former were made with NLTK's ``word_tokenize``: sentences by a trained Punkt model, words by the
 Penn Treebank's rules, which take a full stop off its word only at the end of a sentence. The rules
 come with NLTK, the model is a download. Deviation: here Punkt knows :data:`ABBREVIATIONS` and those
 that it is given instead of the model's 156. In lower case that is nearly all the model decides by:
@@ -14,6 +17,7 @@ has some words like ``field..``, which an NLTK before 3.5 left whole; since then
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 ABBREVIATIONS = frozenset(
@@ -52,3 +56,17 @@ def tokeniser(abbreviations: Iterable[str] = ()) -> Callable[[str], list[str]]:
         return [word for part in parts for word in words.tokenize(part)]
 
     return split
+
+
+def plain_words(text: str) -> list[str]:
+    """Split a caption into its runs of letters and digits, in lower case.
+
+    Letters are those of ASCII, as the published vocabularies have them: another one parts words.
+
+    >>> plain_words("A woman's jalapeño, 2 dogs - and")
+    ['a', 'woman', 's', 'jalape', 'o', '2', 'dogs', 'and']
+    """
+    return [word.lower() for word in _PLAIN.findall(text)]
+
+
+_PLAIN = re.compile("[A-Za-z0-9]+")

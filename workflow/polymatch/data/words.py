@@ -1,10 +1,10 @@
 """The words store: the captions as numbers of a vocabulary, in one HDF5 file.
 
 It is a ragged feature store (:mod:`polymatch.data.features`) whose rows are words: ``features`` is
-int32 [all words], caption i has those from offsets[i] to offsets[i + 1]: ``<start>``, its words,
-``<end>``. The attribute ``vocabulary_size`` tells how many words there may be. What is taken from
-it is filled up with 0, the number of ``<pad>``, so the length of a caption is the number of its
-entries that are not 0.
+int32 [all words], caption i has those from offsets[i] to offsets[i + 1]: its words, between
+``<start>`` and ``<end>`` if the vocabulary's style is ``sentence``. The attribute
+``vocabulary_size`` tells how many words there may be. What is taken from it is filled up with 0,
+the number of ``<pad>``, so the length of a caption is the number of its entries that are not 0.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from polymatch.data.features import FeatureStore, write_features
 from polymatch.data.frames import FrameStore
 from polymatch.data.vocabulary import Vocabulary
 from polymatch.errors import DataError
+
+PREPROCESSING = {
+    "sentence": "word_tokenize, lower case, <start> words <end>",
+    "plain": "letters and digits, lower case, words",
+}
+"""Style of a vocabulary -> what its store says of the captions in it."""
 
 
 class WordStore(FeatureStore):
@@ -46,7 +52,7 @@ class WordStore(FeatureStore):
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """[n], words of each caption, ``<start>`` and ``<end>`` included."""
+        """[n], words of each caption, ``<start>`` and ``<end>`` included where they are."""
         return np.diff(self.offsets)
 
     def take(self, rows: NDArray[np.int64], checked: bool = False) -> NDArray[Any]:
@@ -114,18 +120,25 @@ def write_words(
     Args:
         ids: caption ids. texts: what the captions say.
         attributes: at least ``dataset`` and ``command``.
-        unknown: a word that is not in the vocabulary becomes ``<unk>``, or stops this.
+        unknown: a word that is not in the vocabulary becomes ``<unk>``, or stops this; so does
+            a caption in which style ``plain`` finds no word at all (of emoji, in Chinese).
 
     Raises:
-        DataError: a caption is empty, or has an unknown word and ``unknown`` is ``stop``.
+        DataError: a caption is empty; with ``stop`` it has an unknown word, or no word.
     """
     found = UnknownWords(Counter(), [])
     numbers: list[int] = []
     offsets = [0]
     for caption_id, text in zip(ids, texts, strict=True):
         words = vocabulary.tokens(text)
-        if not words:
+        if not text.strip():
             raise DataError(f"caption {caption_id!r} is empty; write it or take it out")
+        if not words and unknown == "stop":
+            raise DataError(
+                f"caption {caption_id!r}: {text!r} has none of the letters a to z and no digit, "
+                "which is all that `words.style: plain` reads; write it with them, take it out, "
+                "or let it be one <unk> (`words.unknown: unk`)"
+            )
         absent = [word for word in words if word not in vocabulary]
         if absent and unknown == "stop":
             raise DataError(
@@ -141,7 +154,7 @@ def write_words(
     described = {
         "encoder": "words",
         "revision": vocabulary.hash,
-        "preprocessing": "word_tokenize, lower case, <start> words <end>",
+        "preprocessing": PREPROCESSING[vocabulary.style],
         "vocabulary_size": len(vocabulary),
         **attributes,
     }

@@ -2,7 +2,7 @@
 
 from polymatch.encoders.base import Encoder, EncoderInfo, FeatureShape
 from polymatch.encoders.extract import extract_captions, extract_items
-from polymatch.encoders.load import encoder_info, encoder_names, load_encoder
+from polymatch.encoders.load import encoder_info, encoder_names, load_encoder, word_embeddings
 
 __all__ = [
     "Encoder",
@@ -13,4 +13,5 @@ __all__ = [
     "extract_captions",
     "extract_items",
     "load_encoder",
+    "word_embeddings",
 ]

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,15 @@ class Encoder(Protocol):
 
     def encode_captions(self, texts: Sequence[str]) -> Features:
         """Features of texts: [len(texts), caption_width]."""
+        ...
+
+
+@runtime_checkable
+class WordEncoder(Protocol):
+    """What an encoder may offer beside: vectors of single words, from its own input embeddings."""
+
+    def encode_words(self, words: Sequence[str]) -> Features:
+        """Vectors of words: [len(words), D]; a row of NaN for a word that it cannot read."""
         ...
 
 

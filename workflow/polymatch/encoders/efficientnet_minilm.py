@@ -123,6 +123,10 @@ class EfficientNetMiniLM:
         """Sentence features, not normalised: [len(texts), 384]."""
         return self._sentences(texts)
 
+    def encode_words(self, words: Sequence[str]) -> Features:
+        """Mean input embedding of each word's pieces: [len(words), 384]; NaN for unknown signs."""
+        return self._sentences.word_embeddings(words)
+
     def _scaled(self, frames: list[Frames]) -> Tensor:
         # a stack of pictures is channels-last already; permuting the axes copies nothing
         pictures = torch.from_numpy(np.stack(frames)).to(self._device).permute(0, 3, 1, 2)

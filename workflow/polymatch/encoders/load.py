@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 
 from polymatch.device import pick_device
-from polymatch.encoders.base import Encoder, EncoderInfo
+from polymatch.encoders.base import Encoder, EncoderInfo, Features, WordEncoder
 from polymatch.errors import ConfigError
 
 _NOT_ENCODERS = {"base", "extract", "load"}
@@ -48,3 +49,19 @@ def load_encoder(name: str, device: torch.device | str = "auto") -> Encoder:
         raise ConfigError(
             f"encoder {name!r} needs the Python package {error.name!r}, which is not installed"
         ) from error
+
+
+def word_embeddings(name: str, words: Sequence[str]) -> Features:
+    """Input embeddings of words by the encoder ``name``: [len(words), D], NaN where it has none.
+
+    Raises:
+        ConfigError: there is no such encoder, or it gives no vectors of words.
+        DataError: its weights are missing or not the pinned ones.
+    """
+    encoder = load_encoder(name, "cpu")
+    if not isinstance(encoder, WordEncoder):
+        raise ConfigError(
+            f"words.vectors: encoder {name!r} gives no vectors of words; name a BigFile folder of "
+            "word2vec, or give the encoder a method `encode_words`"
+        )
+    return encoder.encode_words(words)

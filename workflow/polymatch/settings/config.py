@@ -37,7 +37,7 @@ from polymatch.settings.stages import (
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
 from polymatch.settings.tags import TagsSettings
 from polymatch.settings.teachers import check_teachers
-from polymatch.settings.words import WordsSettings
+from polymatch.settings.words import WordsSettings, check_word_vectors
 
 
 class Run(NamedTuple):
@@ -312,4 +312,5 @@ def _check_references(config: Config) -> None:
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
     _ = config.points
     check_teachers(config)
+    check_word_vectors(config)
     check_external(config)

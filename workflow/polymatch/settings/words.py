@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from polymatch.errors import ConfigError
 from polymatch.settings.section import Section
+
+if TYPE_CHECKING:
+    from polymatch.settings.config import Config
+    from polymatch.settings.stages import EncoderSettings
 
 
 class WordsSettings(Section):
@@ -42,3 +47,32 @@ class WordsSettings(Section):
         description="a word that is not in the vocabulary is `<unk>` (and counted in "
         "`unknown_words.csv`), or stops the stage",
     )
+
+
+def vectors_named(words: WordsSettings, encoder: EncoderSettings, where: str) -> str:
+    """Return where word vectors come from: ``encoder`` or a folder.
+
+    Args:
+        where: what needs them, for the message.
+
+    Raises:
+        ConfigError: nothing is named, or an encoder that does not run here.
+    """
+    if words.vectors is None:
+        raise ConfigError(
+            f"{where}: no word vectors are named; set `words.vectors` to a BigFile folder of "
+            "word2vec, or to 'encoder'"
+        )
+    if words.vectors == "encoder" and encoder.given:
+        raise ConfigError(
+            f"words.vectors: 'encoder' does not go with `encoder.given: true`, where no text "
+            f"encoder runs ({encoder.name!r} is a name only); name a BigFile folder of word2vec"
+        )
+    return words.vectors
+
+
+def check_word_vectors(config: Config) -> None:
+    """Refuse a model that needs word vectors where none can be had, with a ConfigError."""
+    for name, entry in config.entries.items():
+        if entry.needs_word_vectors:
+            vectors_named(config.words, config.encoder, f"models.{name}.word_vectors")

@@ -67,6 +67,21 @@ class SentenceTransformer:
             features[batch] = block
         return features
 
+    @torch.inference_mode()
+    def word_embeddings(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Mean of the input embeddings of each word's pieces, without what stands around a text.
+
+        Returns:
+            [len(words), width]; a row of NaN for a word with a sign that the tokeniser lacks.
+        """
+        table = self._model.get_input_embeddings().weight.cpu()
+        found = np.full((len(words), self.width), np.nan, dtype=np.float32)
+        for row, word in enumerate(words):
+            pieces = self._tokenizer(word, add_special_tokens=False)["input_ids"]
+            if pieces and self._tokenizer.unk_token_id not in pieces:
+                found[row] = table[pieces].mean(dim=0).numpy()
+        return found
+
 
 @contextmanager
 def _quiet() -> Iterator[None]:
