@@ -26,7 +26,9 @@ class Levels(nn.Module):
         )
         sizes = zip(settings.channels, settings.kernels, strict=True)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(read, channels, kernel, padding="same") for channels, kernel in sizes
+            # As wide as it was, "same": an even kernel gives one more in front, which is cut off.
+            nn.Conv1d(read, channels, kernel, padding=kernel // 2)
+            for channels, kernel in sizes
         )
         self.width = read + sum(settings.channels)
 
@@ -36,11 +38,12 @@ class Levels(nn.Module):
         # Zero behind each length: the convolutions see there what they see behind the longest.
         read, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
         mean = read.sum(1) / lengths[:, None]
-        behind = positions_behind(lengths, read.shape[1])[:, None]
+        longest = read.shape[1]
+        behind = positions_behind(lengths, longest)[:, None]
         channels = read.transpose(1, 2)
         # The largest first and then the ReLU, which is the same, of a few numbers only.
         maxima = [
-            convolution(channels).masked_fill(behind, -torch.inf).amax(2).relu()
+            convolution(channels)[:, :, -longest:].masked_fill(behind, -torch.inf).amax(2).relu()
             for convolution in self.convolutions
         ]
         return mean, *maxima
@@ -67,12 +70,16 @@ class WordEncoder(nn.Module):
         self.vocabulary = vocabulary
         padding = 0 if settings.pad_zero else None
         self.embedding = nn.Embedding(vocabulary, settings.word_dim, padding_idx=padding)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        if settings.pad_zero:
-            with torch.no_grad():
-                self.embedding.weight[0] = 0
+        self.start_from(torch.empty_like(self.embedding.weight).uniform_(-0.1, 0.1))
         self.levels = Levels(settings.word_dim, settings.captions)
         self.width = vocabulary + self.levels.width
+
+    def start_from(self, vectors: Tensor) -> None:
+        """Take these vectors of the words [V, D]; <pad>, if it is to be zero, stays so."""
+        with torch.no_grad():
+            self.embedding.weight.copy_(vectors)
+            if self.embedding.padding_idx is not None:
+                self.embedding.weight[self.embedding.padding_idx] = 0
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         embedded = self.embedding(words)

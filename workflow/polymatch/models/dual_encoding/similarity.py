@@ -43,7 +43,7 @@ def jaccard_similarity(x: Tensor, y: Tensor) -> Tensor:
 
 
 def fused_similarity(parts: list[tuple[Tensor, float]]) -> Tensor:
-    """Weighted sum of matrices [N, M], each scaled to 0 to 1 over all of it: (x - min) / (max - min).
+    """Weighted sum of matrices [N, M], each (x - min) / (max - min) over the whole of it.
 
     A matrix of one number is all zero then.
     """
@@ -56,7 +56,7 @@ def fused_similarity(parts: list[tuple[Tensor, float]]) -> Tensor:
 
 
 class _Jaccard(torch.autograd.Function):
-    """Minima of a block of pairs at a time, which stay in a cache; the same again on the way back."""
+    """A block of pairs at a time, whose minima stay in a cache, and again on the way back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
