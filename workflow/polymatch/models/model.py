@@ -116,6 +116,10 @@ class RetrievalModel(nn.Module, ABC):
         """Figures about encoded items and captions that are worth a column in the history."""
         return {}
 
+    def fits(self, item_width: Any, caption_width: Any) -> bool:
+        """Whether it can be given data of these widths."""
+        return self.widths == (item_width, caption_width)
+
     def adopt(self, settings: ModelSettings) -> None:
         """Take an entry's settings in place of those that a published checkpoint tells.
 
@@ -158,7 +162,7 @@ def first_model(
         return build_model(settings, item_width, caption_width)
     model: RetrievalModel = module.load_published(*settings.published_files)
     where = settings.published_files[0]
-    if model.widths != (item_width, caption_width):
+    if not model.fits(item_width, caption_width):
         raise ConfigError(
             f"{where}: for inputs of width {model.widths[0]} (items) and {model.widths[1]} "
             f"(captions), but the data set's have {item_width} and {caption_width}; it needs those "
