@@ -55,6 +55,8 @@ def test_every_room_is_listed():
     [
         "prepare",
         "import_features",
+        "tag",
+        "tokenise",
         "evaluate",
         "score_external",
         "gather_scores",

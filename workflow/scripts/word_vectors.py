@@ -14,7 +14,7 @@ from polymatch.data.word_vectors import (
     word2vec,
     write_word_vectors,
 )
-from polymatch.encoders import word_embeddings
+from polymatch.encoders import load_encoder, word_embeddings
 from polymatch.errors import one_line_errors
 from polymatch.settings.stages import EncoderSettings
 from polymatch.settings.words import WordsSettings, vectors_named
@@ -34,7 +34,8 @@ def main() -> None:
     vocabulary = Vocabulary.load(given.vocabulary, given.settings.style)
     words = own_words(vocabulary)
     if named == "encoder":
-        source, found = given.encoder.name, word_embeddings(given.encoder.name, words)
+        encoder = load_encoder(given.encoder.name, "cpu")
+        source, found = encoder.info.name, word_embeddings(encoder, words)
     else:
         source, found = f"word2vec of {named}", word2vec(named, words)
     vectors, drawn = complete(vocabulary, found)
