@@ -55,6 +55,9 @@ def test_every_room_is_listed():
     [
         "prepare",
         "import_features",
+        "tag",
+        "word_vectors",
+        "tokenise",
         "evaluate",
         "score_external",
         "gather_scores",

@@ -71,5 +71,4 @@ rule word_vectors:
     shell:
         "python {params.script} --dataset {params.data} --settings {params.settings:q} "
         "--encoder {params.encoder:q} --vocabulary {input.vocabulary} "
-        "--vectors {output.vectors} --unknown {output.unknown} --threads {threads} "
-        "2>&1 | tee {log}"
+        "--vectors {output.vectors} --unknown {output.unknown} 2>&1 | tee {log}"

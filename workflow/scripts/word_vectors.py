@@ -1,10 +1,9 @@
 """Write the vectors that words start from: of word2vec, or of the text encoder."""
 
+import argparse
 from pathlib import Path
 
-import torch
-
-from arguments import parser, section
+from arguments import section
 from polymatch.data.tables import write_table
 from polymatch.data.vocabulary import Vocabulary
 from polymatch.data.word_vectors import (
@@ -14,14 +13,13 @@ from polymatch.data.word_vectors import (
     word2vec,
     write_word_vectors,
 )
-from polymatch.encoders import word_embeddings
 from polymatch.errors import one_line_errors
 from polymatch.settings.stages import EncoderSettings
 from polymatch.settings.words import WordsSettings, vectors_named
 
 
 def main() -> None:
-    args = parser(__doc__)
+    args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--dataset", required=True, help="name of the data set")
     args.add_argument("--settings", type=section(WordsSettings), required=True)
     args.add_argument("--encoder", type=section(EncoderSettings), required=True)
@@ -29,12 +27,15 @@ def main() -> None:
     args.add_argument("--vectors", type=Path, required=True, help="HDF5 to write")
     args.add_argument("--unknown", type=Path, required=True, help="CSV to write")
     given = args.parse_args()
-    torch.set_num_threads(given.threads)
     named = vectors_named(given.settings, given.encoder, "word_vectors.h5")
     vocabulary = Vocabulary.load(given.vocabulary, given.settings.style)
     words = own_words(vocabulary)
     if named == "encoder":
-        source, found = given.encoder.name, word_embeddings(given.encoder.name, words)
+        # Here: it takes seconds, and word2vec needs no network.
+        from polymatch.encoders import load_encoder, word_embeddings
+
+        encoder = load_encoder(given.encoder.name, "cpu")
+        source, found = encoder.info.name, word_embeddings(encoder, words)
     else:
         source, found = f"word2vec of {named}", word2vec(named, words)
     vectors, drawn = complete(vocabulary, found)

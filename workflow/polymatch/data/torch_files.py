@@ -48,7 +48,7 @@ def read_torch(
         with torch.serialization.safe_globals(list(classes)):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
+        named = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         if named is None:
             raise _not_torch(path) from error
         raise DataError(

@@ -51,17 +51,15 @@ def load_encoder(name: str, device: torch.device | str = "auto") -> Encoder:
         ) from error
 
 
-def word_embeddings(name: str, words: Sequence[str]) -> Features:
-    """Input embeddings of words by the encoder ``name``: [len(words), D], NaN where it has none.
+def word_embeddings(encoder: Encoder, words: Sequence[str]) -> Features:
+    """Input embeddings of words: [len(words), D], a row of NaN where the encoder has none.
 
     Raises:
-        ConfigError: there is no such encoder, or it gives no vectors of words.
-        DataError: its weights are missing or not the pinned ones.
+        ConfigError: the encoder gives no vectors of words.
     """
-    encoder = load_encoder(name, "cpu")
     if not isinstance(encoder, WordEncoder):
         raise ConfigError(
-            f"words.vectors: encoder {name!r} gives no vectors of words; name a BigFile folder of "
-            "word2vec, or give the encoder a method `encode_words`"
+            f"words.vectors: encoder {encoder.info.name!r} gives no vectors of words; name a "
+            "BigFile folder of word2vec, or give the encoder a method `encode_words`"
         )
     return encoder.encode_words(words)

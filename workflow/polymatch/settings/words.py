@@ -20,8 +20,8 @@ class WordsSettings(Section):
     vocabulary: str | None = Field(
         None,
         min_length=1,
-        description="a vocabulary in the published JSON format; without it one is built from the "
-        "captions",
+        description="a vocabulary in a published JSON format, SCAN's or Dual Encoding++'s; without "
+        "it one is built from the captions",
     )
     splits: Annotated[list[Literal["train", "val", "test"]], Field(min_length=1)] = Field(
         default=["train", "val"],
@@ -45,7 +45,8 @@ class WordsSettings(Section):
     unknown: Literal["unk", "stop"] = Field(
         "unk",
         description="a word that is not in the vocabulary is `<unk>` (and counted in "
-        "`unknown_words.csv`), or stops the stage",
+        "`unknown_words.csv`), or stops the stage; so does, with style `plain`, a caption without "
+        "any letter or digit",
     )
 
 
