@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
+from polymatch.data.frames import Frames
+from polymatch.data.splits import RetrievalSet
+from polymatch.models import build_model
+from polymatch.settings.dual_encoding import DualEncodingModelSettings
 from polymatch.training import scoring
 from polymatch.training.scoring import score, write_scores
 
@@ -25,3 +30,38 @@ def test_scoring_leaves_the_mode_as_it_was():
     first, second = score(head, val_set), score(head, val_set)
     assert head.training
     np.testing.assert_array_equal(first, second)
+
+
+def videos():
+    """A model of frames and words, and a gallery of seven videos with eleven captions."""
+    side = {"rnn_size": 4, "channels": [3], "kernels": [2]}
+    settings = DualEncodingModelSettings(
+        family="dual_encoding", embed_dim=6, word_dim=5, items=side, captions=side, alpha=0.3
+    )
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    ends = np.cumsum([0, *random.integers(1, 5, 7)])
+    frames = Frames(random.standard_normal((ends[-1], 8)).astype(np.float32), ends)
+    words = random.integers(1, 20, (11, 4)) * (np.arange(4) < random.integers(1, 5, (11, 1)))
+    ids = [f"v{row}" for row in range(7)]
+    data = RetrievalSet(
+        ids, frames, [f"c{row}" for row in range(11)], words, [(ids[row % 7],) for row in range(11)]
+    )
+    return build_model(settings, 8, (20, 9)), data
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "latent", "concept"])
+@pytest.mark.parametrize("block", [1, 11, 30, 10**9])
+def test_parts_are_scaled_over_the_whole_matrix_however_it_is_written(
+    tmp_path, monkeypatch, kind, block
+):
+    monkeypatch.setattr(scoring, "_BLOCK_NUMBERS", block)
+    model, data = videos()
+    write_scores(tmp_path / "scores.npy", model, data, kind)
+    written = np.load(tmp_path / "scores.npy")
+    np.testing.assert_allclose(written, score(model, data, kind), atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.npy"]
+    if kind == "hybrid":
+        latent, concept = (score(model, data, part) for part in ("latent", "concept"))
+        scaled = [(part - part.min()) / (part.max() - part.min()) for part in (latent, concept)]
+        np.testing.assert_allclose(written, 0.3 * scaled[0] + 0.7 * scaled[1], atol=1e-6)
