@@ -162,11 +162,15 @@ def teacher_code(teacher):
     )
 
 
-def made_of_words(model):
-    """The stages that a model's words and tags come from."""
-    stages = ["tokenise"] if model.starts_from in ("regions", "frames") else []
-    stages += ["tag"] if model.needs_tags else []
-    return stages + (["word_vectors"] if model.needs_word_vectors else [])
+def code_of_words(model):
+    """Hashes of the stages that a model's words, tags and word vectors come from."""
+    starts = model.starts_from in ("regions", "frames")
+    hashes = [code("tokenise.py")] if starts else []
+    hashes += [code("tag.py")] if model.needs_tags else []
+    if model.needs_word_vectors:
+        own = CONFIG.words.vectors == "encoder"
+        hashes.append((encoder_code if own else code)("word_vectors.py"))
+    return hashes
 
 
 def run_code(model):
@@ -174,11 +178,10 @@ def run_code(model):
     family = CONFIG.model_entry(model).modules
     teacher = CONFIG.surrogate_teacher(model)
     source = CONFIG.teacher_run(teacher) if teacher else None
-    stages = made_of_words(CONFIG.model_entry(model))
     return settings_hash(
         source_code("prepare.py"),
         *feature_code(),
-        *(code(f"{stage}.py") for stage in stages),
+        *code_of_words(CONFIG.model_entry(model)),
         *(code(f"{stage}.py") for stage in ("align", "build_teacher", "fit_surrogate")),
         evaluation_code("evaluate.py"),
         *([run_code(source.model)] if source else []),
