@@ -34,12 +34,6 @@ rule tokenise:
         "2>&1 | tee {log}"
 
 
-def word_vector_files(wildcards):
-    """What tells whether a folder of word vectors changed; the encoder's own is in its code."""
-    given = CONFIG.words.vectors
-    return folder_hash(given) if given not in (None, "encoder") else ""
-
-
 rule word_vectors:
     input:
         vocabulary=f"{DATA}/vocabulary.json",
@@ -62,7 +56,11 @@ rule word_vectors:
         data=CONFIG.data.name,
         settings=CONFIG.words.model_dump_json(),
         encoder=CONFIG.encoder.model_dump_json(),
-        files=word_vector_files,
+        files=(
+            folder_hash(CONFIG.words.vectors)
+            if CONFIG.words.vectors not in (None, "encoder")
+            else ""
+        ),
         code=(
             encoder_code("word_vectors.py")
             if CONFIG.words.vectors == "encoder" and not CONFIG.encoder.given
