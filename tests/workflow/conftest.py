@@ -13,6 +13,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PER_SPLIT = {"train": 28, "val": 10, "test": 12}
 
+SIDE = {"rnn_size": 6, "channels": [4, 4], "kernels": [2, 3]}
+
 CONFIG = {
     "data": {"name": "few", "source": "emoji", "root": "resources/few"},
     "alignment": {"width": [8], "shrinkage": [1.0], "root": [0.5]},
@@ -106,8 +108,32 @@ CONFIG = {
             "grid": {"module": ["saf", "sgr"]},
         },
         "sgraf": {"family": "alignment", "module": "sgraf", "members": ["saf", "sgr"]},
+        "dual": {
+            "family": "dual_encoding",
+            "similarities": ["hybrid", "latent"],
+            "embed_dim": 8,
+            "word_vectors": True,
+            "items": SIDE,
+            "captions": SIDE,
+            "loss": {"reduction": "sum"},
+            "training": {
+                "epochs": 2,
+                "batch_size": 8,
+                "schedule": "plateau",
+                "select": "val_t2v_rsum",
+                "reload": True,
+            },
+        },
+        "dual_pruned": {
+            "family": "pruned",
+            "of": "dual",
+            "rate": 0.5,
+            "fine_tune": True,
+            "training": {"epochs": 1, "batch_size": 8},
+        },
     },
-    "words": {"min_count": 1},
+    "words": {"min_count": 1, "vectors": "encoder"},
+    "tags": {"size": 20, "min_count": 1, "min_item_count": 1, "untagged": "leave_out"},
 }
 
 

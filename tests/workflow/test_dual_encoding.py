@@ -1,0 +1,76 @@
+"""The dual-encoding family as users run it: frames, words, tags, word vectors, pruning."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from polymatch.data.features import FeatureStore
+from polymatch.data.frames import FrameStore
+from polymatch.data.words import WordStore
+from polymatch.models import load_model
+
+pytestmark = pytest.mark.xdist_group("finished")
+RUNS = "results/few/efficientnet_minilm/runs"
+FRAMES = "results/few/efficientnet_minilm/features/frames.h5"
+
+
+def test_an_epoch_has_its_losses_and_both_directions_of_val(finished):
+    history = pd.read_csv(finished.folder / RUNS / "dual/0/history.csv")
+    parts = ["hinge_latent", "hinge_concept", "tags_items", "tags_captions"]
+    assert (history[parts][1:] > 0).all(axis=None)
+    np.testing.assert_allclose(history[parts][1:].sum(axis=1), history["loss"][1:], rtol=1e-5)
+    directions = history["val_t2v_rsum"] + history["val_v2t_rsum"]
+    np.testing.assert_allclose(directions, history["val_rsum"])
+
+
+def test_words_start_from_the_encoders_vectors(finished):
+    vectors = FeatureStore(finished.folder / "results/few/word_vectors.h5").read()
+    model = load_model(finished.folder / RUNS / "dual/0/last")
+    learnt = model.captions.embedding.weight.detach().numpy()
+    assert learnt.shape == vectors.shape and not learnt[0].any()
+    # Two epochs take no word far from where it began.
+    cosines = (learnt * vectors)[1:].sum(1) / np.linalg.norm(learnt[1:], axis=1)
+    assert (cosines / np.linalg.norm(vectors[1:], axis=1)).min() > 0.9
+
+
+def test_the_scores_are_those_of_the_trained_model_video_by_video(finished):
+    run = finished.folder / RUNS / "dual/1"
+    model = load_model(run)
+    ranks = pd.read_parquet(run / "hybrid.ranks.parquet")
+    latent, hybrid = np.load(run / "latent.npy"), np.load(run / "hybrid.npy")
+    assert latent.shape == hybrid.shape and len(ranks) == sum(latent.shape)
+    assert hybrid.min() >= 0 and hybrid.max() <= 1
+    manifest = pd.read_parquet(finished.folder / "results/few/manifest.parquet")
+    items = manifest.loc[manifest["split"] == "test", "item_id"].tolist()
+    store = FrameStore(finished.folder / FRAMES)
+    words = WordStore(finished.folder / "results/few/words.h5")
+    with torch.inference_mode():
+        texts = model.encode_captions(torch.from_numpy(words.take(np.arange(3))).long())
+        alone = [
+            model.similarity(model.encode_items(frames.to("cpu")), texts, "latent")
+            for frames in (store.take(row[None]) for row in store.index(items))
+        ]
+        together = model.encode_items(store.take(store.index(items)).to("cpu"))
+    torch.testing.assert_close(
+        torch.cat(alone), model.similarity(together, texts, "latent"), atol=1e-6, rtol=0
+    )
+
+
+def test_what_is_pruned_stays_out_while_it_is_trained_and_its_file_is_smaller(finished):
+    runs = finished.folder / RUNS
+    whole, pruned = (load_model(runs / name / "0") for name in ("dual", "dual_pruned"))
+    weights = [parameter for parameter in pruned.parameters() if parameter.ndim > 1]
+    zeros = sum(int((parameter == 0).sum()) for parameter in weights)
+    prunable = [
+        parameter.numel()
+        for modules in whole.prunable().values()
+        for module in modules
+        for name, parameter in module.named_parameters()
+        if "weight" in name
+    ]
+    assert zeros >= round(0.5 * sum(prunable))
+    summary = pd.read_csv(finished.folder / "results/summary.csv").set_index(["model", "seed"])
+    assert summary.loc["dual_pruned", "stored_mb"].max() < summary.loc["dual", "stored_mb"].min()
+    history = pd.read_csv(runs / "dual_pruned/0/history.csv")
+    assert list(history["epoch"]) == [0, 1]
