@@ -88,25 +88,38 @@ def open_videos(data: DataSettings) -> Videos:
     captions = [read_caption_file(path, split) for split, path in caption_paths(data).items()]
     refuse_shared_ids([(part.path, part.videos) for part in captions])
     frames = BigFile.open(Path(data.root) / bigfile_settings(data).features)
-    file_of = {video: part.path for part in captions for video in part.videos}
+    part_of = {video: number for number, part in enumerate(captions) for video in part.videos}
     rows: dict[str, NDArray[np.int64]] = {}
     problems: dict[str, str] = {}
     mapping = frames.folder / MAPPING
+    users = np.full(len(frames), -1)  # the split, by its number, that each frame is used in
     for video, names in read_video_frames(mapping):
-        if video in file_of:
-            problem = _problem(mapping, names, frames)
-            if problem:
-                problems[video] = problem
-            else:
-                rows[video] = frames.rows_of(names)
-    for video in file_of.keys() - rows.keys() - problems.keys():
+        if video not in part_of:
+            continue
+        problems[video] = _absence(mapping, names, frames)
+        if problems[video]:
+            continue
+        own = frames.rows_of(names)
+        elsewhere = own[(users[own] >= 0) & (users[own] != part_of[video])]
+        if len(elsewhere):
+            problems[video] = (
+                f"shares frame {frames.ids[elsewhere[0]]!r} with a video of "
+                f"{captions[users[elsewhere[0]]].split}, so what is tested would be trained on; "
+                f"correct {mapping}"
+            )
+            continue
+        users[own] = part_of[video]
+        rows[video] = own
+    for video in part_of.keys() - problems.keys():
         problems[video] = (
-            f"is in {file_of[video]}, but not in {mapping}; add its frames or take its captions out"
+            f"is in {captions[part_of[video]].path}, but not in {mapping}; add its frames or take "
+            "its captions out"
         )
-    return Videos(frames, captions, rows, problems)
+    return Videos(frames, captions, rows, {v: told for v, told in problems.items() if told})
 
 
-def _problem(mapping: Path, names: list[str], frames: BigFile) -> str:
+def _absence(mapping: Path, names: list[str], frames: BigFile) -> str:
+    """What a video lacks, or nothing."""
     if not names:
         return f"has no frames in {mapping}; add them or take its captions out"
     absent = [name for name in names if name not in frames]
