@@ -25,6 +25,7 @@ with one_line_errors():
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/sources.smk"
 include: f"workflow/rules/{'given_features' if CONFIG.encoder.given else 'features'}.smk"
+include: "workflow/rules/tiny.smk"
 include: "workflow/rules/words.smk"
 include: "workflow/rules/tags.smk"
 include: "workflow/rules/embeddings.smk"

@@ -94,6 +94,36 @@ def test_ragged_in_blocks(tmp_path):
         store.gather(["a"])
 
 
+def test_the_last_item_of_a_ragged_store_can_grow(tmp_path):
+    rows = RNG.normal(size=(9, 5)).astype(np.float32)
+    with FeatureWriter(tmp_path / "a.h5", 5, ABOUT, ragged=True) as writer:
+        writer.append(ids(2), rows[:3], [1, 2])
+        writer.extend(rows[3:6])
+        writer.extend(rows[6:7])
+        writer.append(["last"], rows[7:], [2])
+    store = FeatureStore(tmp_path / "a.h5")
+    assert store.offsets.tolist() == [0, 1, 7, 9] and store.ids == [*ids(2), "last"]
+    assert np.array_equal(store.read_ragged()[0], rows)
+
+
+def test_rows_that_cannot_follow_are_named(tmp_path):
+    path = tmp_path / "a.h5"
+    told = f"{path}: rows of shape {{}} cannot follow; in a ragged store rows of shape (5,) can, "
+    for ragged, appended, width in ((True, True, 4), (True, False, 5), (False, True, 5)):
+        with pytest.raises(DataError) as caught, FeatureWriter(path, 5, ABOUT, ragged) as writer:
+            if appended:
+                writer.append(ids(1), np.ones((1, 5)), [1] if ragged else None)
+            writer.extend(np.ones((2, width)))
+        assert str(caught.value) == told.format((width,)) + "after an item"
+    with (
+        pytest.raises(DataError, match=r"hold NaN or infinity, the first is 'id-0-é'"),
+        FeatureWriter(path, 5, ABOUT, ragged=True) as writer,
+    ):
+        writer.append(ids(1), np.ones((1, 5)), [1])
+        writer.extend(np.full((1, 5), np.nan))
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_left_when_the_block_fails(tmp_path):
     with pytest.raises(RuntimeError), FeatureWriter(tmp_path / "f.h5", 2, ABOUT) as writer:
         writer.append(["a"], [[1, 1]])

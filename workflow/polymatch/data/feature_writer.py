@@ -113,11 +113,32 @@ class FeatureWriter:
         first = len(self._seen) - len(ids)
         self._ids.resize(len(self._seen), axis=0)
         self._ids[first:] = ids
-        self._features.resize(self._rows + len(array), axis=0)
-        self._features[self._rows :] = array
         if self._ragged:
             self._offsets.resize(len(self._seen) + 1, axis=0)
             self._offsets[first + 1 :] = self._rows + np.cumsum(rows)
+        self._write(array)
+
+    def extend(self, block: ArrayLike) -> None:
+        """Give the item that was appended last further rows [n, ...], in a ragged store.
+
+        So an item may have more rows than memory holds.
+        """
+        array = np.asarray(block)
+        if not self._ragged or not self._seen or array.shape[1:] != self._shape:
+            raise DataError(
+                f"{self.path}: rows of shape {array.shape[1:]} cannot follow; in a ragged store "
+                f"rows of shape {self._shape} can, after an item"
+            )
+        with np.errstate(over="ignore"):
+            array = array.astype(self._dtype, copy=False)
+        last = str(self._ids.asstr()[-1])
+        self._refuse_nonfinite([last], array, np.array([len(array)]))
+        self._offsets[-1] += len(array)
+        self._write(array)
+
+    def _write(self, array: NDArray[Any]) -> None:
+        self._features.resize(self._rows + len(array), axis=0)
+        self._features[self._rows :] = array
         self._rows += len(array)
 
     def _lengths(self, ids: list[str], lengths: Sequence[int] | None) -> NDArray[np.int64]:

@@ -251,7 +251,8 @@ def _named_by_template(models: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_references(config: Config) -> None:
-    for key, hold in (("folders", "embeddings"), ("pairs", "embeddings"), ("precomp", "regions")):
+    given = {"folders": "embeddings", "pairs": "embeddings", "precomp": "regions"}
+    for key, hold in {**given, "bigfile": "frames"}.items():
         if getattr(config.data, key) is not None and not config.encoder.given:
             raise ConfigError(
                 f"encoder.given: false does not go with `data.{key}`, whose {hold} are "

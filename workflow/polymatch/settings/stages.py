@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from polymatch.settings.bigfile import BigfileSettings
 from polymatch.settings.judged import JudgedSettings
 from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.section import Number, Section
@@ -68,6 +69,9 @@ class DataSettings(Section):
     precomp: PrecompSettings | None = Field(
         None, description="files of SCAN's precomputed regions (source `scan_precomp`)"
     )
+    bigfile: BigfileSettings | None = Field(
+        None, description="BigFile frames and caption files (source `bigfile`)"
+    )
     val_share: Number = Field(
         0.1,
         gt=0,
@@ -99,7 +103,7 @@ class EncoderSettings(Section):
     given: bool = Field(
         False,
         description="features come with the data set (sources `embeddings`, `encoded_pairs`, "
-        "`scan_precomp`); nothing is extracted",
+        "`scan_precomp`, `bigfile`); nothing is extracted",
     )
     batch_size: int = Field(
         32, ge=1, description="frames that are encoded together and held in memory"

@@ -142,6 +142,18 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, stripped as bytes; DataError if one is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield line.strip().decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}: line {number} is not UTF-8 ({error.reason}); save it as UTF-8"
+                ) from error
+
+
 def refuse_other_widths(first: Rows, *others: Rows) -> None:
     """Refuse arrays of one side that cannot come from one encoder."""
     for other in others:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polymatch.errors import DataError
-from polymatch.sources.given_arrays import Rows, read_rows
+from polymatch.sources.given_arrays import Rows, read_lines, read_rows
 
 NEEDED = "SCAN's precomputed sets are NAME_ims.npy, NAME_caps.txt and perhaps NAME_ids.txt"
 
@@ -57,7 +57,7 @@ class PrecompSplit:
     def texts(self) -> list[str]:
         """[M]: the captions of the images that are used, as many for each; DataError if broken."""
         return list(
-            islice(_lines(self.captions_path), len(self.image_ids) * self.captions_per_image)
+            islice(read_lines(self.captions_path), len(self.image_ids) * self.captions_per_image)
         )
 
     @property
@@ -69,7 +69,7 @@ class PrecompSplit:
     def caption_ids(self) -> list[str]:
         """[M]: those that came with it, or the image's and the number among those of its image."""
         if self.caption_ids_path is not None:
-            return list(islice(_lines(self.caption_ids_path), len(self.texts)))
+            return list(islice(read_lines(self.caption_ids_path), len(self.texts)))
         numbers = range(self.captions_per_image)
         return [f"{image}.{number}" for image in self.image_ids for number in numbers]
 
@@ -190,21 +190,9 @@ def open_precomp(
     )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, stripped."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield line.strip().decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}: line {number} is not UTF-8 ({error.reason}); save it as UTF-8"
-                ) from error
-
-
 def _image_ids(path: Path, images: int, captions: int, of: str) -> list[str]:
     """[N]: the id of each image, from a line for each or for each of its captions."""
-    ids = list(_lines(path))
+    ids = list(read_lines(path))
     if len(ids) not in (images, captions):
         raise DataError(
             f"{path}: {len(ids)} ids, but {of} has {captions} captions of {images} images; there "
@@ -231,7 +219,7 @@ def _image_ids(path: Path, images: int, captions: int, of: str) -> list[str]:
 
 def _check_caption_ids(path: Path, captions: int, of: str) -> None:
     lines: dict[str, int] = {}
-    for number, caption_id in enumerate(_lines(path), start=1):
+    for number, caption_id in enumerate(read_lines(path), start=1):
         if not caption_id:
             raise DataError(f"{path}: line {number} is empty; every caption needs its id")
         if lines.setdefault(caption_id, number) != number:

@@ -71,6 +71,7 @@ STARTS_FROM = {
     "embeddings": ("pooled", "captions"),
     "features": ("pooled", "captions"),
     "regions": ("regions",),
+    "frames": ("frames",),
 }
 """The features that a model needs, by what it starts from."""
 
