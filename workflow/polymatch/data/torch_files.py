@@ -21,13 +21,14 @@ _BROKEN = (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError
 
 
 def read_torch(
-    path: Path | str, *, classes: Sequence[type] = (), most_bytes: int | None = None
+    path: Path | str, *, classes: Sequence[Any] = (), most_bytes: int | None = None
 ) -> Any:
     """Return what a file of ``torch.save`` holds, on the CPU.
 
     Args:
         path: the file.
-        classes: classes that are allowed beside tensors and plain values.
+        classes: classes that are allowed beside tensors and plain values, each alone or with its
+            name in the file, (class, name).
         most_bytes: refuse a file in the old, unmappable form that is larger than this.
 
     Raises:
@@ -47,7 +48,7 @@ def read_torch(
         with torch.serialization.safe_globals(list(classes)):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
+        named = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         if named is None:
             raise _not_torch(path) from error
         raise DataError(
