@@ -1,4 +1,4 @@
-"""Checkpoints that are as small as what is in them: zeros and 8-bit numbers are not stored as floats.
+"""Checkpoints as small as what is in them: zeros and 8-bit numbers are not stored as floats.
 
 A safetensors file in which a float32 tensor may stand in one of two other forms:
 
@@ -9,9 +9,9 @@ A safetensors file in which a float32 tensor may stand in one of two other forms
   product is the tensor that comes back. Scales have 16 significant bits: every product is exact,
   and a tensor that was read back is stored, and read, as the same numbers again.
 
-Which tensors are stored so, and their shapes, is in the file's metadata under ``polymatch.compact``;
-a file without it is read as any safetensors file. (The published pruning keeps its zeros as
-floats: its file is as large as before.)
+Which tensors are stored so, and their shapes, is in the file's metadata under
+``polymatch.compact``; a file without it is read as any safetensors file. (The published pruning
+keeps its zeros as floats: its file is as large as before.)
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ depends on what else is in its batch; that is why these modules are ours. The pr
 its kernel (FBGEMM): sums of whole numbers, exact and the same on every x86 processor, since inputs
 have 7 bits, more of which overflow on those without VNNI.
 
-Elsewhere (GPUs, ARM) there is no such kernel: the same weights are multiplied as floats, and inputs
-are not rounded. Weights are as small there, and speed is that of floats.
+Where that kernel is missing (GPUs, ARM, a PyTorch without it), the same weights are multiplied as
+floats, and inputs are not rounded. Weights are as small there, and speed is that of floats.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,9 +63,12 @@ class Int8Linear(nn.Module):
 
     def _prepacked(self) -> Any:
         zeros = torch.zeros(len(self.scales), dtype=torch.long)
-        weight = torch._make_per_channel_quantized_tensor(
-            self.whole.detach(), self.scales.detach().double(), zeros, 0
-        )
+        with warnings.catch_warnings():
+            # PyTorch will give up tensors of such a type; the kernel takes its weight as one.
+            warnings.simplefilter("ignore", UserWarning)
+            weight = torch._make_per_channel_quantized_tensor(
+                self.whole.detach(), self.scales.detach().double(), zeros, 0
+            )
         return torch.ops.quantized.linear_prepack(weight, None)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -146,4 +150,8 @@ def quantise(model: dual_encoding.Model, parts: Sequence[str] | None) -> None:
 
 
 def _has_kernel(rows: Tensor) -> bool:
-    return rows.device.type == "cpu" and "fbgemm" in torch.backends.quantized.supported_engines
+    return (
+        rows.device.type == "cpu"
+        and "fbgemm" in torch.backends.quantized.supported_engines
+        and hasattr(torch.ops.quantized, "linear_with_input_q_dq_qweight_dq_output_fp32")
+    )

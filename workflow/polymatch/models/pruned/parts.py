@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models import dual_encoding
@@ -26,7 +26,7 @@ def modules_of(model: dual_encoding.Model, parts: Sequence[str] | None) -> Parts
     return {part: known[part] for part in known if parts is None or part in parts}
 
 
-def float_weights(model: dual_encoding.Model, parts: Sequence[str] | None) -> list[nn.Parameter]:
+def float_weights(model: dual_encoding.Model, parts: Sequence[str] | None) -> list[Tensor]:
     """Weights that are stored in 8 bits and computed in floats: convolutions', and of all words."""
     modules = [m for of_part in modules_of(model, parts).values() for m in of_part]
     weights = [module.weight for module in modules if isinstance(module, nn.Conv1d)]
