@@ -10,10 +10,15 @@ from polymatch.settings.pruned import PrunedModelSettings
 FRAME, WORDS, TAGS = 7, 11, 5
 
 
-def dual_encoder(bidirectional=True, seed=0, **more):
+def dual_encoder(bidirectional=True, channels=(8, 10), seed=0, **more):
     """A dual encoder whose layers are of unequal sizes, in evaluation mode."""
     torch.manual_seed(seed)
-    side = {"rnn_size": 6, "bidirectional": bidirectional, "kernels": [2, 3], "channels": [8, 10]}
+    side = {
+        "rnn_size": 6,
+        "bidirectional": bidirectional,
+        "kernels": [2, 3],
+        "channels": [*channels],
+    }
     settings = DualEncodingModelSettings.model_validate(
         {
             "family": "dual_encoding",

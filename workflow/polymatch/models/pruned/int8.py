@@ -45,8 +45,10 @@ class Int8Linear(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows [..., K] times the transposed weight, [..., N]."""
-        if not _has_kernel(rows):
-            return F.linear(rows, rows_from_int8(self.whole, self.scales))
+        return self.in_int8(rows) if _has_kernel(rows) else self.in_floats(rows)
+
+    def in_int8(self, rows: Tensor) -> Tensor:
+        """The product in whole numbers."""
         if self._packed is None:
             self._packed = self._prepacked()
         # Every row is brought to -1 to 1 and back, so that one scale is that of each.
@@ -55,6 +57,10 @@ class Int8Linear(nn.Module):
             (rows / largest).contiguous(), 1 / _LEVELS, _MIDDLE, self._packed
         )
         return product * largest
+
+    def in_floats(self, rows: Tensor) -> Tensor:
+        """The product in floats, where there is no other."""
+        return F.linear(rows, rows_from_int8(self.whole, self.scales))
 
     @property
     def packed_bytes(self) -> int:
