@@ -36,6 +36,7 @@ include: "workflow/rules/deployment.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/external.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
@@ -61,6 +62,15 @@ rule sweeps:
             "results/sweeps/{sweep}.{kind}",
             sweep=CONFIG.sweeps,
             kind=["csv", "pdf", "best.yaml"],
+        ),
+
+
+rule tables:
+    input:
+        expand(
+            "results/tables/{table}.{kind}",
+            table=CONFIG.tables,
+            kind=["csv", "md", "pdf"],
         ),
 
 

@@ -39,6 +39,9 @@ def test_it_measures_what_it_says(run):
         assert 0 < record[f"{name}_lo_ms"] <= record[f"{name}_ms"] <= record[f"{name}_hi_ms"]
         assert record[f"{name}_mean_ms"] > 0 and record[f"{name}_sd_ms"] >= 0
     assert record["parameters"] == 4 * (16 * 64 + 64 + 64 * 16 + 16)
+    assert record["stored_mb"] == (run / "model.safetensors").stat().st_size / 2**20
+    assert record["weights_mb"] == 4 * record["parameters"] / 2**20
+    assert 0 < record["nonzero_parameters"] <= record["parameters"]
     assert (record["n_items"], record["n_captions"], record["runs"]) == (50, 80, 5)
     assert 0 <= record["memory_added_mb"] < record["memory_mb"]
 

@@ -60,7 +60,8 @@ def space(tmp_path_factory):
             for kind in CONFIG.model_entry(model).scored_by:
                 similarity = random.normal(size=(30, 30)) + 0.3 * at * np.eye(30)
                 retrieval_ranks(similarity, ids, ids).save(folder / f"{kind}.ranks.parquet")
-                cost = {"latency_ms": 1.0 + run.seed, "memory_mb": 5.0}
+                cost = {"latency_ms": 1.0 + run.seed, "memory_mb": 5.0, "stored_mb": 0.25}
+                cost |= {"parameters": 7, "nonzero_parameters": 6, "weights_mb": 0.5}
                 (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
             val = 50.0 - at - run.seed % 2
             pd.DataFrame(

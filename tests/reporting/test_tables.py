@@ -65,6 +65,7 @@ def space(tmp_path):
         timed = ("latency", "latency_lo", "latency_hi", "encoding", "scoring", "single_query")
         cost = {f"{name}_ms": 1.0 + run.seed for name in timed}
         cost |= {"memory_mb": 5.0, "memory_added_mb": 1.0, "parameters": 7}
+        cost |= {"nonzero_parameters": 6, "stored_mb": 0.25, "weights_mb": 0.5}
         (folder / f"{kind}.latency.json").write_text(json.dumps(cost))
         simulated = dict.fromkeys(SIMULATED, 0.995) | {"deployable": run.model == "good"}
         (folder / f"{kind}.deployability.json").write_text(json.dumps(simulated))

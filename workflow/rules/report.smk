@@ -55,7 +55,7 @@ rule summarise:
         runtime=10,
     params:
         script=script("summarise.py"),
-        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps", *UNSEEN}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps", "tables", *UNSEEN}),
         space=lambda wildcards, input: Path(input.histories[0]).parents[3],
         code=code("summarise.py"),
         stages=json.dumps({name: run_code(name) for name in CONFIG.models}),
@@ -86,7 +86,7 @@ rule compare:
         runtime=30,
     params:
         script=script("compare.py"),
-        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps", *UNSEEN}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "sweeps", "tables", *UNSEEN}),
         space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
         code=evaluation_code("compare.py"),
     shell:

@@ -26,7 +26,7 @@ rule sweep:
         runtime=30,
     params:
         script=script("sweep.py"),
-        config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "tables", *UNSEEN}),
         space=lambda wildcards, input: Path(input.histories[0]).parents[3],
         code=evaluation_code("sweep.py"),
     shell:
@@ -57,7 +57,7 @@ rule plot_sweep:
         runtime=10,
     params:
         script=script("plot_sweep.py"),
-        config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
+        config=CONFIG.model_dump_json(exclude={"pictures", "tables", *UNSEEN}),
         code=code("plot_sweep.py"),
     shell:
         "python {params.script} --config {params.config:q} --sweep {wildcards.sweep} "

@@ -94,6 +94,7 @@ wildcard_constraints:
     kind="[a-z]+",
     sweep="[^/]+",
     study="[^/]+",
+    table="[^/]+",
 
 
 def script(name):
@@ -307,6 +308,23 @@ def sweep_files(name, first_seed=False):
                 run_path(run, name.format(kind=kind))
                 for run in sum(runs, [])
                 for kind in CONFIG.model_entry(run.model).scored_by
+            }
+        )
+
+    return files
+
+
+def table_files(name, first_seed=False):
+    """Files called so of the runs in the wildcards' table, by the first similarity of each."""
+
+    def files(wildcards):
+        with one_line_errors():
+            rows = CONFIG.table_rows(wildcards.table)
+        return sorted(
+            {
+                run_path(run, f"{row.entry.scored_by[0]}.{name}")
+                for row in rows
+                for run in CONFIG.runs_of(row.name)[: 1 if first_seed else None]
             }
         )
 

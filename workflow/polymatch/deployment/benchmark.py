@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from polymatch.data.splits import RetrievalSet
+from polymatch.deployment.sizes import sizes
 from polymatch.deployment.timing import peak_memory, statistics, times
 from polymatch.device import on_device
 from polymatch.models import load_model
@@ -36,8 +37,9 @@ def measure(
         The statistics (see :func:`polymatch.deployment.timing.statistics`) of ``latency``,
         ``encoding`` and ``scoring`` of the batch, and of ``single_query``,
         ``single_query_encoding`` and ``single_query_scoring``; ``memory_mb``,
-        ``memory_added_mb`` (since before the model was loaded), ``parameters``, sizes, threads
-        and the device.
+        ``memory_added_mb`` (since before the model was loaded), the figures of
+        :func:`polymatch.deployment.sizes.sizes`, how many items and captions, threads and the
+        device.
     """
     torch.set_num_threads(settings.threads)
     before = peak_memory(device)
@@ -65,7 +67,7 @@ def measure(
         **answer("single_query", queries[:1], "single_query_"),
         "memory_mb": peak_memory(device),
         "memory_added_mb": peak_memory(device) - before,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **sizes(model, run_directory),
         "n_items": len(data.item_ids),
         "n_captions": len(data.texts),
         "runs": min(counted),

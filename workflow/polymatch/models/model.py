@@ -1,7 +1,8 @@
 """What every model offers, and how a run's model goes to disk and comes back.
 
 A checkpoint is a folder: ``model.safetensors`` (the weights) and ``settings.json`` (the family, its
-settings, the widths). No pickle is involved.
+settings, the widths). No pickle is involved. A model may ask for weights to be stored in fewer
+bytes (:mod:`.compact`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from polymatch.data.training_set import Width
 from polymatch.errors import ConfigError, DataError
 from polymatch.files import written_atomically
+from polymatch.models.compact import Form, read_weights, save_weights
 from polymatch.settings.families import families
 from polymatch.settings.model import ModelSettings
 
@@ -105,6 +106,13 @@ class RetrievalModel(nn.Module, ABC):
     def attach(self, attachments: dict[str, Any]) -> None:
         """Take back what ``attachments`` gave."""
 
+    def stored_forms(self) -> dict[str, Form]:
+        """The weights, by their names in ``state_dict``, that its checkpoint has in another form.
+
+        The model that is read back scores as this one does.
+        """
+        return {}
+
     def before_epoch(self, epoch: int, sample: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> None:
         """Prepare for epoch ``epoch`` (from 1) of training, before its first batch.
 
@@ -185,7 +193,7 @@ def save_model(model: RetrievalModel, run_directory: Path | str) -> None:
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     with written_atomically(folder / "model.safetensors") as path:
         weights = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-        save_file(weights, path)
+        save_weights(path, weights, model.stored_forms())
 
 
 def load_model(run_directory: Path | str, device: str | torch.device = "cpu") -> RetrievalModel:
@@ -197,9 +205,10 @@ def load_model(run_directory: Path | str, device: str | torch.device = "cpu") ->
     folder = Path(run_directory)
     try:
         record = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors", device=str(device))
+        weights = read_weights(folder / "model.safetensors", device)
     except FileNotFoundError as error:
-        raise DataError(f"{folder}: no checkpoint here ({error.filename} is missing)") from error
+        missing = error.filename or folder / "model.safetensors"  # safetensors does not name it
+        raise DataError(f"{folder}: no checkpoint here ({missing} is missing)") from error
     except (SafetensorError, json.JSONDecodeError) as error:
         raise DataError(
             f"{folder}: broken checkpoint ({error}); delete it and train again"

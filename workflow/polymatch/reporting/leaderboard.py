@@ -21,7 +21,7 @@ from polymatch.evaluation import (
     paired_test,
 )
 from polymatch.evaluation.ranks import DIRECTIONS
-from polymatch.reporting.summary import SIMULATED, run_directory
+from polymatch.reporting.summary import SIMULATED, SIZES, run_directory
 from polymatch.settings.config import Config
 from polymatch.settings.stages import EvaluationSettings
 
@@ -51,8 +51,8 @@ def leaderboard(config: Config, space: Path, summary: pd.DataFrame) -> pd.DataFr
     baseline = (config.baseline, config.model_entry(config.baseline).scored_by[0])
     keys: list[Key] = list(zip(rows["model"], rows["similarity"], strict=True))
     best = keys[0]
-    against_baseline = _compare(keys, baseline, ranks, config.evaluation)
-    against_best = _compare(keys, best, ranks, config.evaluation)
+    against_baseline = compare(keys, baseline, ranks, config.evaluation)
+    against_best = compare(keys, best, ranks, config.evaluation)
     return rows.assign(
         rsum_vs_baseline=[test.difference for test, _ in against_baseline],
         rsum_vs_baseline_lo=[test.low for test, _ in against_baseline],
@@ -86,7 +86,7 @@ def _row(
         row[metric] = seeds[metric].mean()
         row[f"{metric}_sd"] = seeds[metric].std(ddof=1) if len(seeds) > 1 else None
         row[f"{metric}_lo"], row[f"{metric}_hi"] = intervals[metric]
-    for column in ("latency_ms", "memory_mb", "parameters", "deployable", *SIMULATED):
+    for column in ("latency_ms", "memory_mb", *SIZES, "deployable", *SIMULATED):
         row[column] = seeds[column].iloc[0]
     for column in ("logvar_mean", "logvar_at_lower", "train_seconds"):
         row[column] = seeds[column].astype(float).mean()
@@ -117,7 +117,7 @@ def _load_ranks(config: Config, space: Path) -> dict[Key, list[RetrievalRanks]]:
     }
 
 
-def _compare(
+def compare(
     keys: list[Key],
     other: Key,
     ranks: Mapping[Key, list[RetrievalRanks]],

@@ -30,6 +30,8 @@ VARIANCES = {
     "val_logvar_high": "logvar_at_upper",
 }
 
+SIZES = ("parameters", "nonzero_parameters", "stored_mb", "weights_mb")
+
 SIMULATED = ("simulated_r1_retained", "simulated_r1_retained_lo", "simulated_r1_retained_hi")
 
 
@@ -99,7 +101,7 @@ def _row(
         "single_query_ms": cost["single_query_ms"],
         "memory_mb": cost["memory_mb"],
         "memory_added_mb": cost["memory_added_mb"],
-        "parameters": cost["parameters"],
+        **{column: cost[column] for column in SIZES},
         "deployable": simulated.get("deployable"),
         **{column: simulated.get(column) for column in SIMULATED},
         **{column: certificate.get(name) for name, column in CERTIFICATE.items()},

@@ -1,5 +1,7 @@
 """Figures of sweeps: lines over one key, heat maps over two, a ranking over more.
 
+A sweep over the ``rate`` of a pruned model is drawn over what its points take on disk instead.
+
 All can be read in grey: lines differ in dashes, points in markers, and cells carry their numbers.
 What was chosen on val is marked in each panel; the panels of the test split played no part in it.
 """
@@ -19,6 +21,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from polymatch.reporting.figures import MARKERS, save_figure
+from polymatch.reporting.size_figure import draw_rates
 from polymatch.settings.sweeps import Point, SweepSettings
 
 DASHES = ("--", ":", "-.", (0, (1, 4)), (0, (8, 3)))
@@ -53,6 +56,8 @@ def draw_sweep(table: pd.DataFrame, sweep: SweepSettings, points: Sequence[Point
     grid = table[table["part"] == "grid"].drop(columns=list(sweep.grid))
     grid = grid.join(values, on="model")
     beside = table[table["part"] == "beside"]
+    if "rate" in sweep.grid:
+        return draw_rates(grid, beside, [key for key in sweep.grid if key != "rate"])
     draw = {1: _lines, 2: _maps}.get(len(sweep.grid), _ranking)
     return draw(grid, beside, sweep)
 

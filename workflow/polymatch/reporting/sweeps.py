@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of
-from polymatch.reporting.summary import run_directory
+from polymatch.reporting.summary import SIZES, run_directory
 from polymatch.settings.config import Config
 
 VALIDATION = ("val_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1")
@@ -87,9 +87,10 @@ def _row(config: Config, model: str, kind: str, space: Path) -> dict[str, Any]:
         "similarity": kind,
         "seeds": len(runs),
         **_validation(folders, validated=kind == entry.scored_by[0]),
-        **_metrics(config, ranks),
+        **mean_metrics(config, ranks),
         "latency_ms": cost["latency_ms"],
         "memory_mb": cost["memory_mb"],
+        **{column: cost[column] for column in SIZES},
     }
 
 
@@ -102,7 +103,8 @@ def _validation(folders: list[Path], validated: bool) -> dict[str, float | None]
     return {column: float(kept[column].mean()) for column in VALIDATION}
 
 
-def _metrics(config: Config, ranks: list[RetrievalRanks]) -> dict[str, float]:
+def mean_metrics(config: Config, ranks: list[RetrievalRanks]) -> dict[str, float]:
+    """Means over seeds of a model's metrics on test, each with the 95% bounds of that mean."""
     settings = config.evaluation
     seeds = [metrics_of(each, settings.k, settings.metrics) for each in ranks]
     bounds = bootstrap_intervals(

@@ -35,6 +35,7 @@ from polymatch.settings.stages import (
     TeacherSettings,
 )
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
+from polymatch.settings.tables import TableRow, TableSettings, expand_tables
 from polymatch.settings.tags import TagsSettings
 from polymatch.settings.teachers import check_teachers
 from polymatch.settings.words import WordsSettings, check_word_vectors
@@ -100,6 +101,11 @@ class Config(Section):
         default_factory=dict,
         description="sweeps by name; each is a target, `results/sweeps/NAME.csv`, when asked for",
     )
+    tables: dict[Annotated[str, Field(pattern=NAME)], TableSettings] = Field(
+        default_factory=dict,
+        description="tables of sizes and figures by name, as publications have them; each is a "
+        "target, `results/tables/NAME.csv`, when asked for",
+    )
     external: dict[Annotated[str, Field(pattern=NAME)], ExternalSettings] = Field(
         default_factory=dict,
         description="similarity matrices made elsewhere, by name; each is scored into "
@@ -112,8 +118,20 @@ class Config(Section):
         return expand_sweeps(self.sweeps, self.models, self.teachers)
 
     @cached_property
+    def rows(self) -> dict[str, list[TableRow]]:
+        """Table -> its rows."""
+        return expand_tables(self.tables, self.models, self._swept)
+
+    @cached_property
     def entries(self) -> dict[str, ModelSettings]:
-        """Every entry by name: those of `models`, then those that only a sweep has."""
+        """Every entry by name: those of `models`, then those that only a sweep or a table has."""
+        return {
+            **self._swept,
+            **{row.name: row.entry for rows in self.rows.values() for row in rows},
+        }
+
+    @property
+    def _swept(self) -> dict[str, ModelSettings]:
         swept = {point.name: point.entry for points in self.points.values() for point in points}
         return {**self.models, **swept}
 
@@ -128,6 +146,12 @@ class Config(Section):
         if name not in self.sweeps:
             raise ConfigError(f"unknown sweep {name!r}; {suggest(name, self.sweeps)}")
         return self.sweeps[name]
+
+    def table_rows(self, name: str) -> list[TableRow]:
+        """The rows of the table ``name``; ConfigError with the known ones if there is none."""
+        if name not in self.tables:
+            raise ConfigError(f"unknown table {name!r}; {suggest(name, self.tables)}")
+        return self.rows[name]
 
     def external_entry(self, name: str) -> ExternalSettings:
         """Return the matrix called ``name``; ConfigError with the known ones if there is none."""
@@ -272,12 +296,13 @@ def _check_references(config: Config) -> None:
             )
     for name, entry in config.entries.items():
         for place, member in enumerate(entry.members_of):
-            where = f"models.{name}.members.{place}"
-            if member not in config.models:
-                raise ConfigError(
-                    f"{where}: unknown model {member!r}; {suggest(member, config.models)}"
-                )
-            part = config.models[member]
+            key = f"members.{place}" if entry.member_family == entry.family else "of"
+            where = f"models.{name}.{key}"
+            # What only a table has may be made from another row of it.
+            known = config.models if name in config.models else config.entries
+            if member not in known:
+                raise ConfigError(f"{where}: unknown model {member!r}; {suggest(member, known)}")
+            part = known[member]
             if part.family != entry.member_family or not part.trained:
                 raise ConfigError(
                     f"{where}: {member!r} is no trained model of family {entry.member_family}, "
@@ -311,7 +336,7 @@ def _check_references(config: Config) -> None:
                 "differ from one to the next: that is no graph to export and simulate; take it out"
             )
     # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
-    _ = config.points
+    _ = config.points, config.rows
     check_teachers(config)
     check_word_vectors(config)
     check_external(config)

@@ -88,7 +88,7 @@ def _points(
     for key in sweep.grid:
         _check_key(f"{where}.grid.{key}", key, base, sweep.grid)
     for choice in combinations(sweep.grid):
-        entry = _entry(where, base, choice)
+        entry = _entry(f"{where}.grid", base, choice)
         settled = entry.model_dump(mode="json")
         # As the entry has them: 1, 1.0 and "1e0" are the same learning rate, and the same name.
         values = {key: setting(settled, key) for key in choice}
@@ -132,6 +132,17 @@ def _types(
     return [several[str(name)] for name in chosen if str(name) in several] or [*several.values()]
 
 
+def changed_entry(where: str, base: ModelSettings, change: Mapping[str, Any]) -> ModelSettings:
+    """The entry that ``base`` is with other values at dotted keys.
+
+    Raises:
+        ConfigError: it has no such key, or does not take the value; ``where`` says which section.
+    """
+    for key in change:
+        _check_key(f"{where}.{key}", key, base, {name: [value] for name, value in change.items()})
+    return _entry(where, base, change)
+
+
 def _entry(where: str, base: ModelSettings, choice: Mapping[str, Any]) -> ModelSettings:
     raw = with_settings(_with_other_types(base, choice), choice)
     try:
@@ -140,7 +151,7 @@ def _entry(where: str, base: ModelSettings, choice: Mapping[str, Any]) -> ModelS
         key, why = located(error.errors()[0], type(base))
         # A value that is wrong beside another one is found by a whole section, not at a key.
         shown = ", ".join(f"{name}={value}" for name, value in choice.items())
-        at = f"{where}.grid.{key}:" if key in choice else f"{where}.grid: {shown}"
+        at = f"{where}.{key}:" if key in choice else f"{where}: {shown}"
         raise ConfigError(f"{at} {why}") from None
 
 

@@ -1,0 +1,41 @@
+# Runs of a table's rows -> the table, and its figure.
+
+
+rule tabulate:
+    input:
+        ranks=table_files("ranks.parquet"),
+        latencies=table_files("latency.json", first_seed=True),
+    output:
+        table=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "what": "table"},
+        ),
+        markdown="results/tables/{table}.md",
+        pdf=report(
+            "results/tables/{table}.pdf",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "what": "figure"},
+        ),
+        png="results/tables/{table}.png",
+    log:
+        f"{LOG}/tabulate/{{table}}.log",
+    benchmark:
+        f"{LOG}/tabulate/{{table}}.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        script=script("tabulate.py"),
+        config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
+        space=lambda wildcards, input: Path(input.ranks[0]).parents[2],
+        code=evaluation_code("tabulate.py"),
+    shell:
+        "python {params.script} --config {params.config:q} --name {wildcards.table} "
+        "--space {params.space} --table {output.table} --markdown {output.markdown} "
+        "--figures {output.pdf} {output.png} 2>&1 | tee {log}"
