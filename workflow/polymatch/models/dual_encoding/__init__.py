@@ -41,7 +41,7 @@ from polymatch.settings.model import ModelSettings
 __all__ = ["Encoded", "Model", "jaccard_similarity", "load_published"]
 
 # Numbers of frames, or of embedded words, that are encoded at once where nothing is learnt.
-_NUMBERS = 1 << 24
+_NUMBERS = 1 << 22
 
 
 class Encoded(NamedTuple):
