@@ -31,10 +31,10 @@ rule tabulate:
         mem_mb=1000,
         runtime=30,
     params:
-        script=script("tabulate.py"),
+        script=script("compile_table.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
         space=lambda wildcards, input: Path(input.ranks[0]).parents[2],
-        code=evaluation_code("tabulate.py"),
+        code=evaluation_code("compile_table.py"),
     shell:
         "python {params.script} --config {params.config:q} --name {wildcards.table} "
         "--space {params.space} --table {output.table} --markdown {output.markdown} "
