@@ -41,7 +41,7 @@ from polymatch.settings.model import ModelSettings
 __all__ = ["Encoded", "Model", "jaccard_similarity", "load_published"]
 
 # Numbers of frames, or of embedded words, that are encoded at once where nothing is learnt.
-_NUMBERS = 1 << 24
+_NUMBERS = 1 << 22
 
 
 class Encoded(NamedTuple):
@@ -58,6 +58,9 @@ class Model(RetrievalModel):
     Args:
         item_width: F of frames.
         caption_width: number of words and number of tags, (V, C).
+
+    Raises:
+        ConfigError: there are no tags.
     """
 
     settings: DualEncodingModelSettings
@@ -66,8 +69,13 @@ class Model(RetrievalModel):
         self,
         settings: DualEncodingModelSettings,
         item_width: int,
-        caption_width: Sequence[int],
+        caption_width: Sequence[int] | int,
     ) -> None:
+        if isinstance(caption_width, int):
+            raise ConfigError(
+                f"family dual_encoding: captions of width {caption_width}, but it needs the "
+                "numbers of words and of tags; train it with concept tags"
+            )
         words, tags = caption_width
         super().__init__(settings, item_width, (words, tags))
         self.numbers_at_once = _NUMBERS

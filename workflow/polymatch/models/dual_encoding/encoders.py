@@ -14,6 +14,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from polymatch.settings.dual_encoding import DualEncodingModelSettings, SideSettings
 
+# Rows of about one length that are convolved together: the padding of others is not.
+_GROUP = 32
+
 
 class Levels(nn.Module):
     """Levels 2 and 3 over rows of width ``width``."""
@@ -32,21 +35,31 @@ class Levels(nn.Module):
         )
         self.width = read + sum(settings.channels)
 
-    def forward(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """Rows [B, L, width] of ``lengths`` [B] -> the mean [B, H], each convolution's maxima."""
-        packed = pack_padded_sequence(rows, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    def forward(self, rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows [B, L, width] of ``lengths`` [B] -> the mean [B, H] and the maxima [B, C]."""
+        on_cpu = lengths.cpu()
+        packed = pack_padded_sequence(rows, on_cpu, batch_first=True, enforce_sorted=False)
         # Zero behind each length: the convolutions see there what they see behind the longest.
         read, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
         mean = read.sum(1) / lengths[:, None]
+        order = torch.argsort(on_cpu)
+        maxima = [
+            self._maxima(read[group, : int(on_cpu[group].max())], lengths[group])
+            for group in order.split(_GROUP)
+        ]
+        return mean, torch.cat(maxima)[torch.argsort(order)]
+
+    def _maxima(self, read: Tensor, lengths: Tensor) -> Tensor:
+        """What the GRU gave [B, L, H] -> the maxima of all convolutions over it, [B, C]."""
         longest = read.shape[1]
         behind = positions_behind(lengths, longest)[:, None]
         channels = read.transpose(1, 2)
         # The largest first and then the ReLU, which is the same, of a few numbers only.
-        maxima = [
-            convolution(channels)[:, :, -longest:].masked_fill(behind, -torch.inf).amax(2).relu()
+        found = [
+            convolution(channels)[:, :, -longest:].masked_fill(behind, -torch.inf).amax(2)
             for convolution in self.convolutions
         ]
-        return mean, *maxima
+        return torch.cat(found, 1).relu()
 
 
 class FrameEncoder(nn.Module):

@@ -7,6 +7,7 @@ by the sum of their maxima. The maxima need not be looked at: min + max = x + y.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -14,8 +15,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from polymatch.errors import NumericsError
+from polymatch.surrogate.threads import one_thread
 
+# Numbers in a block: a few MB, or on an accelerator what keeps it busy.
+_CPU, _ACCELERATOR = 1 << 20, 1 << 26
 _COLUMNS = 128  # rows of y whose numbers stay in the inner cache
+_SHARE = 1 << 24  # numbers that are worth a thread
 
 
 def jaccard_similarity(x: Tensor, y: Tensor) -> Tensor:
@@ -60,14 +65,7 @@ class _Jaccard(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        minima = x.new_empty(len(x), len(y))
-        rows, columns = _block(x, y)
-        held = x.new_empty(rows * columns * x.shape[1])
-        for i, j in _blocks(x, y):
-            shape = (len(x[i]), len(y[j]), x.shape[1])
-            smaller = held[: shape[0] * shape[1] * shape[2]].view(shape)
-            torch.minimum(x[i, None], y[j], out=smaller)
-            torch.sum(smaller, 2, out=minima[i, j])
+        minima = _minima(x, y)
         maxima = x.sum(1)[:, None] + y.sum(1) - minima
         ctx.save_for_backward(x, y, minima, maxima)
         return torch.where(maxima > 0, minima / maxima, 1)
@@ -79,28 +77,52 @@ class _Jaccard(torch.autograd.Function):
         upstream = torch.where(maxima > 0, upstream / maxima, 0)
         ratio = torch.where(maxima > 0, minima / maxima, 1)
         # Of minima / maxima, where maxima = sum(x) + sum(y) - minima.
-        of_minima, of_sums = upstream * (1 + ratio), -upstream * ratio
+        half, of_sums = upstream * (1 + ratio) / 2, -upstream * ratio
         # The minimum's share of x is 1 where x is smaller, 1/2 where both are equal, 0 elsewhere.
-        of_x = (of_minima / 2 + of_sums).sum(1, keepdim=True).repeat(1, x.shape[1])
-        of_y = (of_minima / 2 + of_sums).sum(0)[:, None].repeat(1, x.shape[1])
-        for i, j in _blocks(x, y):
-            larger = (x[i, None] - y[j]).sign_()
-            half = of_minima[i, j] / 2
-            of_x[i] -= torch.einsum("nm,nmd->nd", half, larger)
-            of_y[j] += torch.einsum("nm,nmd->md", half, larger)
+        of_x = (half + of_sums).sum(1, keepdim=True).repeat(1, x.shape[1])
+        of_y = (half + of_sums).sum(0)[:, None].repeat(1, x.shape[1])
+        with one_thread():
+            for i, j in _blocks(x, y):
+                larger = (x[i, None] - y[j]).sign_()
+                of_x[i] -= torch.bmm(half[i, None, j], larger)[:, 0]
+                of_y[j] += larger.mul_(half[i, j, None]).sum(0)
         return of_x, of_y
 
 
-def _block(x: Tensor, y: Tensor) -> tuple[int, int]:
-    """Rows of x and of y whose pairs are held together."""
-    numbers = 1 << 20 if x.device.type == "cpu" else 1 << 26
-    pairs = max(1, numbers // max(1, x.shape[1]))
-    columns = max(1, min(len(y), max(_COLUMNS, pairs // max(1, len(x))), pairs))
-    return max(1, min(len(x), pairs // columns)), columns
+def _minima(x: Tensor, y: Tensor) -> Tensor:
+    """Sum of the minima of every pair of rows, [N, M]; blocks are shared out to threads."""
+    minima = x.new_empty(len(x), len(y))
+    blocks = list(_blocks(x, y))
+    shares = 1
+    if x.device.type == "cpu":
+        work = x.numel() * len(y)
+        shares = max(1, min(torch.get_num_threads(), len(blocks), work // _SHARE))
+    inference = torch.is_inference_mode_enabled()
+
+    def fill(own: list[tuple[slice, slice]]) -> None:
+        # What a thread may write to is told to each of them.
+        with torch.inference_mode(inference), torch.no_grad():
+            held = x.new_empty(0)
+            for i, j in own:
+                torch.minimum(x[i, None], y[j], out=held.resize_(0))
+                torch.sum(held, 2, out=minima[i, j])
+
+    # A thread that does its blocks alone waits for nobody; torch's own meet after every step.
+    with one_thread():
+        if shares == 1:
+            fill(blocks)
+        else:
+            with ThreadPoolExecutor(shares) as pool:
+                list(pool.map(fill, [blocks[first::shares] for first in range(shares)]))
+    return minima
 
 
 def _blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, slice]]:
-    rows, columns = _block(x, y)
+    """Rows of x and of y whose pairs are held together."""
+    numbers = _CPU if x.device.type == "cpu" else _ACCELERATOR
+    pairs = max(1, numbers // max(1, x.shape[1]))
+    columns = min(len(y), pairs, max(_COLUMNS, pairs // len(x)))
+    rows = min(len(x), pairs // columns)
     for first in range(0, len(y), columns):
         for start in range(0, len(x), rows):
             yield slice(start, start + rows), slice(first, first + columns)
