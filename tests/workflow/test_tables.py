@@ -13,7 +13,7 @@ TABLE = "results/tables/sizes"
 ROWS = {
     "DE": {"model": "dual", "about": "as it is"},
     "C": {"model": "DE", "change": {"items.bidirectional": False}, "about": "one direction"},
-    "D": {"model": "DE", "pruned": {"rate": 0.5}, "about": "weights pruned"},
+    "D": {"model": "DE", "pruned": {"rate": 0.3}, "about": "weights pruned"},
     "I": {"model": "C", "pruned": {"method": "int8"}},
 }
 TABLED = {**CONFIG, "tables": {"sizes": {"rows": ROWS}}}
