@@ -141,9 +141,9 @@ def test_a_sweep_over_rates_is_drawn_over_what_is_stored(space, tmp_path, name):
     assert sorted(lines[0].get_xdata()) == pytest.approx(sorted(8.0 * (1 - r) for r in RATES))
     assert list(lines[0].get_ydata()) == first["rsum"].tolist()
     assert {text.get_text() for text in axes.texts} == {"0.2", "0.5", "0.8"}
-    # What was pruned: a star for each of its similarities, with lines through it.
+    # What was pruned, by the similarity of the grid: a star, with lines through it.
     stars = [line for line in axes.lines if line.get_marker() == "*"]
-    assert [list(star.get_xdata()) for star in stars] == [[8.0]] * 2
+    assert [list(star.get_xdata()) for star in stars] == [[8.0]]
     plt.close(axes.figure)
     paths = [tmp_path / f"{name}.{suffix}" for suffix in PATHS]
     sweep_figure(table, CONFIG.sweeps[name], CONFIG.points[name], paths)
