@@ -1,7 +1,7 @@
 # Runs of a table's rows -> the table, and its figure.
 
 
-rule tabulate:
+rule size_table:
     input:
         ranks=table_files("ranks.parquet"),
         latencies=table_files("latency.json", first_seed=True),
@@ -21,9 +21,9 @@ rule tabulate:
         ),
         png="results/tables/{table}.png",
     log:
-        f"{LOG}/tabulate/{{table}}.log",
+        f"{LOG}/size_table/{{table}}.log",
     benchmark:
-        f"{LOG}/tabulate/{{table}}.tsv"
+        f"{LOG}/size_table/{{table}}.tsv"
     conda:
         environment("report")
     threads: 1
@@ -31,10 +31,10 @@ rule tabulate:
         mem_mb=1000,
         runtime=30,
     params:
-        script=script("compile_table.py"),
+        script=script("size_table.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
         space=lambda wildcards, input: Path(input.ranks[0]).parents[2],
-        code=evaluation_code("compile_table.py"),
+        code=evaluation_code("size_table.py"),
     shell:
         "python {params.script} --config {params.config:q} --name {wildcards.table} "
         "--space {params.space} --table {output.table} --markdown {output.markdown} "

@@ -33,14 +33,15 @@ def draw_rates(grid: pd.DataFrame, beside: pd.DataFrame, others: Sequence[str]) 
 
     Args:
         grid: combinations, with columns ``rate``, ``similarity``, and one for each of ``others``.
-        beside: the models beside them: what was pruned, which every point is to be held against.
+        beside: the models beside them: what was pruned, which every point is to be held against,
+            by the grid's similarities if it has them.
         others: the other keys of the grid.
     """
     figure, axes = _panel()
     keys = [*others, "similarity"]
     styles = zip(itertools.cycle(MARKERS), itertools.cycle(_DASHES), strict=False)
-    for (choice, rows), (marker, dashes) in zip(
-        grid.groupby(keys, sort=False), styles, strict=False
+    for number, ((choice, rows), (marker, dashes)) in enumerate(
+        zip(grid.groupby(keys, sort=False), styles, strict=False)
     ):
         said = [f"{key} {value}" for key, value in zip(others, choice, strict=False)]
         rows = rows.sort_values("rate")
@@ -50,7 +51,7 @@ def draw_rates(grid: pd.DataFrame, beside: pd.DataFrame, others: Sequence[str]) 
                 f"{row['rate']:g}",
                 (row[X], row[Y]),
                 textcoords="offset points",
-                xytext=(6, 5),
+                xytext=(6, -11 if number % 2 else 5),
                 fontsize="x-small",
             )
         chosen = rows[rows["chosen"]]
@@ -64,7 +65,8 @@ def draw_rates(grid: pd.DataFrame, beside: pd.DataFrame, others: Sequence[str]) 
                 fillstyle="none",
                 label="chosen on val",
             )
-    for _, row in beside.iterrows():
+    alike = beside["similarity"].isin(grid["similarity"])
+    for _, row in (beside[alike] if alike.any() else beside).iterrows():
         _points(axes, row.to_frame().T, "*", "", f"{row['model']} ({row['similarity']})")
         _reference(axes, row[X], row[Y], "")
     axes.set_title("numbers: rate of pruning", fontsize="small")
