@@ -3,8 +3,8 @@
 Writes a store of random frames (6,513 videos x about 30 x 4,096: 3.2 GB) and one of words (20
 captions a video) into a folder of its own under --folder, and deletes them. A first epoch is only
 read, batch after batch. Then Dual Encoding++ in its published sizes is trained for some batches, in
-little memory, so that they come from several pools; what it waited for the disk after the first
-pool is told. Files are read from the disk, not from the page cache, where the kernel lets them be
+little memory, so that they come from several pools; how long it waited for batches after the first
+one is told. Files are read from the disk, not from the page cache, where the kernel lets them be
 dropped from it.
 
     python benchmarks/frames.py --folder /somewhere/with/4GB [--steps 24] [--threads 2]
@@ -138,7 +138,8 @@ def train(given: argparse.Namespace, folder: Path) -> None:
     print(
         f"training on {loader.device}, {given.threads} threads: {given.steps} batches from {pools} "
         f"pools in {seconds:.1f} s, {1000 * seconds / given.steps:.0f} ms a batch; waited for the "
-        f"disk {loader.waited - (first or 0):.3f} s, and {first or 0:.2f} s for the first pool"
+        f"disk and for batches {loader.waited - (first or 0):.3f} s, and {first or 0:.2f} s for the "
+        "first one"
     )
 
 

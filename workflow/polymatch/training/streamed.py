@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from polymatch.device import on_device
 from polymatch.training.batches import Batches
 
 Rows = NDArray[np.int64]
+T = TypeVar("T")
 
 _MB = 1 << 20
 _BLOCK_BYTES = 1 << 20
@@ -56,7 +57,7 @@ class StreamedBatches:
     """Shuffled batches as :class:`Batches` gives them, from stores, within ``data.memory_mb``.
 
     Two pools, of a quarter of that each, are the most that is held; a pool has one batch at least.
-    ``waited`` is how many seconds whoever takes the batches has waited for a pool so far.
+    ``waited`` is how many seconds whoever takes the batches has waited for one so far.
     """
 
     def __init__(self, data: StoredTrainingSet, batch_size: int, device: torch.device) -> None:
@@ -87,10 +88,8 @@ class StreamedBatches:
         with ThreadPoolExecutor(1, "pool") as reader:
             ahead = [reader.submit(self._read, rows, [seed, 0]) for rows in pools[:1]]
             for number in range(len(pools)):
-                start = time.perf_counter()
                 # Taken off the list: a finished read would keep its pool beside the two in use.
-                pool = ahead.pop().result()
-                self.waited += time.perf_counter() - start
+                pool = self._wait_for(ahead.pop())
                 following = pools[number + 1 : number + 2]
                 ahead += [reader.submit(self._read, rows, [seed, number + 1]) for rows in following]
                 yield from self._batches(pool)
@@ -128,15 +127,21 @@ class StreamedBatches:
         order = spread_shuffle(gathered.pairs, np.random.default_rng(seed))
         return _Pool(rows, gathered, order)
 
+    def _wait_for(self, future: Future[T]) -> T:
+        start = time.perf_counter()
+        result = future.result()
+        self.waited += time.perf_counter() - start
+        return result
+
     def _batches(self, pool: _Pool) -> Iterator[Batch]:
+        """The batches of a pool; the next one is put together while one is trained on."""
         items, captions, pairs = (on_device(part) for part in pool.gathered)
         rows = torch.from_numpy(pool.rows)
-        for part in torch.from_numpy(pool.order).split(self.batch_size):
-            if len(part) < 2:
-                continue  # alone, it has nothing to be told from
+
+        def batch(part: Tensor) -> Batch:
             chosen = rows[part].to(self.device)
             item_rows, texts = self.pairs[chosen], self.texts[chosen]
-            yield Batch(
+            return Batch(
                 items[pairs[part]].to(self.device),
                 captions[part].to(self.device),
                 self.matches.between(item_rows, texts),
@@ -146,6 +151,17 @@ class StreamedBatches:
                 self.semantics,
                 None if self.concepts is None else self.concepts[item_rows],
             )
+
+        parts = torch.from_numpy(pool.order).split(self.batch_size)
+        # One alone has nothing to be told from.
+        parts = [part for part in parts if len(part) > 1]
+        with ThreadPoolExecutor(1, "batch") as builder:
+            ahead = [builder.submit(batch, part) for part in parts[:1]]
+            for number in range(len(parts)):
+                built = self._wait_for(ahead.pop())
+                ahead += [builder.submit(batch, part) for part in parts[number + 1 : number + 2]]
+                yield built
+                del built
 
 
 class _Pool(NamedTuple):
