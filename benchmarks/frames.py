@@ -137,9 +137,8 @@ def train(given: argparse.Namespace, folder: Path) -> None:
     pools = -(-given.steps * given.batch // loader.pool_rows)
     print(
         f"training on {loader.device}, {given.threads} threads: {given.steps} batches from {pools} "
-        f"pools in {seconds:.1f} s, {1000 * seconds / given.steps:.0f} ms a batch; waited for the "
-        f"disk and for batches {loader.waited - (first or 0):.3f} s, and {first or 0:.2f} s for the "
-        "first one"
+        f"pools in {seconds:.1f} s, {1000 * seconds / given.steps:.0f} ms a batch; waited for "
+        f"batches {loader.waited - (first or 0):.3f} s, and {first or 0:.2f} s for the first one"
     )
 
 
