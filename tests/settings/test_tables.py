@@ -118,3 +118,23 @@ def test_what_is_pruned_must_be_a_trained_dual_encoder():
         raw["models"]["small"]["of"] = of
         with pytest.raises(ConfigError, match=rf"models\.small\.of: .*{message[4:]}"):
             load_config(raw)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"rate": 1}, r"models\.small\.rate: 1 is not allowed: .*less than 1"),
+        ({"method": "unit"}, r"models\.small\.method: 'unit' is not allowed: .*'units' or 'int8'"),
+        ({"parts": ["rnn"]}, r"models\.small\.parts\.0: 'rnn' is not allowed: .*'item_rnn'"),
+        (
+            {"method": "units", "parts": ["item_rnn", "item_latent"]},
+            r"models\.small: is not allowed: `parts` names 'item_latent', which has no units",
+        ),
+        ({"method": "units", "biases": True}, r"`biases` is for method 'weights'; other methods"),
+    ],
+)
+def test_what_no_pruning_can_be_is_refused(entry, message):
+    raw = config_of({"X": {"model": "de"}})
+    raw["models"]["small"] |= entry
+    with pytest.raises(ConfigError, match=message):
+        load_config(raw)

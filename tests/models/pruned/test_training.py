@@ -96,6 +96,9 @@ def test_the_loss_is_that_of_the_dual_encoder_in_it():
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_no_mask_is_stored():
+def test_no_mask_is_stored_nor_held_where_nothing_is_trained():
     model = pruned(dual_encoder(), rate=0.3, fine_tune=True)
     assert all(name.startswith("inner.") for name in model.state_dict())
+    assert any(name.startswith("kept") for name, _ in model.named_buffers())
+    still = pruned(dual_encoder(), rate=0.3)
+    assert not any(name.startswith("kept") for name, _ in still.named_buffers())

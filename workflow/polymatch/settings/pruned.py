@@ -34,7 +34,8 @@ class PrunedModelSettings(TrainedSettings):
         "weights",
         description="`weights`: the smallest of all weights become zero (global L1, unstructured); "
         "`units`: units of the GRUs and channels of the convolutions are taken out; `int8`: "
-        "GRUs and projections are stored and computed in 8 bits (dynamic quantisation)",
+        "GRUs and projections are computed in 8 bits (dynamic quantisation), and all weights are "
+        "stored so",
     )
     rate: Number = Field(
         0.34,
@@ -95,6 +96,9 @@ class PrunedModelSettings(TrainedSettings):
             raise ValueError("`fine_tune` needs gradients, which int8 has none of; leave it out")
         if self.method != "weights" and self.biases:
             raise ValueError("`biases` is for method 'weights'; other methods have no use for it")
+        for part in self.parts or ():
+            if self.method == "units" and not part.endswith(("_rnn", "_convolutions")):
+                raise ValueError(f"`parts` names {part!r}, which has no units (units)")
         if len(set(self.similarities)) < len(self.similarities):
             raise ValueError("`similarities` names one twice")
         return self

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from polymatch.errors import DataError
 from polymatch.models import dual_encoding
@@ -22,7 +22,7 @@ from polymatch.models.compact import Form
 from polymatch.models.model import RetrievalModel
 from polymatch.models.pruned.int8 import quantise
 from polymatch.models.pruned.magnitude import pruned_tensors, zero_smallest
-from polymatch.models.pruned.parts import float_weights, modules_of
+from polymatch.models.pruned.parts import Parts, float_weights, modules_of
 from polymatch.models.pruned.units import without_units
 from polymatch.settings.dual_encoding import DualEncodingModelSettings
 from polymatch.settings.pruned import PrunedModelSettings
@@ -113,19 +113,20 @@ def assemble(settings: PrunedModelSettings, members: Sequence[RetrievalModel]) -
     if settings.method == "weights":
         parts = modules_of(model.inner, settings.parts)
         zero_smallest(parts, settings.rate, settings.biases)
-        _keep_zeros(model, [m for modules in parts.values() for m in modules])
+        if settings.fine_tune:
+            _keep_zeros(model, parts)
     elif settings.method == "int8":
         quantise(model.inner, settings.parts)
     return model.eval()
 
 
-def _keep_zeros(model: Model, modules: list[nn.Module]) -> None:
+def _keep_zeros(model: Model, parts: Parts) -> None:
     """Take the gradient from what is zero.
 
     Adam's moments stay zero then, and so does what weight decay multiplies. Masks are buffers, to
     be on the model's device, and are not stored: the zeros tell them.
     """
-    for number, tensor in enumerate(pruned_tensors({"": modules}, model.settings.biases)):
+    for number, tensor in enumerate(pruned_tensors(parts, model.settings.biases)):
         name = f"kept_{number}"
         model.register_buffer(name, tensor.detach() != 0, persistent=False)
 
