@@ -127,7 +127,7 @@ CONFIG = {
         "dual_pruned": {
             "family": "pruned",
             "of": "dual",
-            "rate": 0.5,
+            "rate": 0.3,
             "fine_tune": True,
             "training": {"epochs": 1, "batch_size": 8},
         },

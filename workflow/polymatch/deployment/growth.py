@@ -1,8 +1,8 @@
 """How the cost of an answer grows with the gallery.
 
-Larger galleries are the test items over and over, each time a little changed (so that no two are
-equal), encoded and prepared like real ones. What is found in them means nothing; what it costs does
-not depend on that.
+Larger galleries are the encoded test items over and over, each time with their numbers moved on by
+one place (so that no two are equal), prepared like real ones. What is found in them means nothing;
+what it costs does not depend on that.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from polymatch.device import on_device
 from polymatch.models import RetrievalModel, load_model
 from polymatch.settings.stages import BenchmarkSettings
 
-# Of each embedding's norm: far less than two items differ by.
-_CHANGE = 0.01
-_SEED = 20_260_101
-# Items that are made and encoded together: enough for the processor, little beside the gallery.
+# Items that are encoded together: enough for the processor, little beside the gallery.
 _BLOCK, _BLOCK_NUMBERS = 4096, 1 << 24
+_LARGER = 1e-3
 
 
 @torch.inference_mode()
@@ -43,7 +41,7 @@ def measure_growth(
 
     Returns:
         A frame as ``workflow/schemas/growth.schema.json`` describes it, two rows a size. Memory is
-        the peak of encoding, preparing and searching a gallery of that size; where only the
+        the peak of making, preparing and searching a gallery of that size; where only the
         process's peak is known it is the highest so far, and sizes ascend.
     """
     torch.set_num_threads(settings.threads)
@@ -87,25 +85,36 @@ def _answer(model: RetrievalModel, gallery: Any, batch: Tensor, kind: str) -> Te
 
 
 def encoded_gallery(model: RetrievalModel, items: Any, size: int, device: torch.device) -> Any:
-    """Encode ``size`` items, made from ``items`` [N, ...]; the first N are these themselves.
+    """A gallery of ``size`` encoded items, made from ``items`` [N, ...]; the first N are these.
 
-    The same ``size`` gives the same gallery, and a larger one begins with it.
+    A larger gallery begins with a smaller one.
     """
-    generator = torch.Generator().manual_seed(_SEED)
-    first = items[torch.arange(min(len(items), _BLOCK))]
-    per_feature = first[~first.isnan()].square().mean().sqrt()
-    parts = []
-    block = max(1, min(_BLOCK, _BLOCK_NUMBERS // first[0].numel()))
-    for start in range(0, size, block):
-        # Always a whole block, so that a larger gallery draws the same numbers.
-        rows = torch.arange(start, start + block)
-        part = items[rows % len(items)]
-        noise = torch.randn(part.shape, generator=generator)
-        noise[rows < len(items)] = 0
-        parts.append(
-            model.encode_items((part + _CHANGE * per_feature * noise)[: size - start].to(device))
-        )
-    return _joined(parts)
+    first = items[torch.arange(1)]
+    block = max(1, min(_BLOCK, _BLOCK_NUMBERS // first.numel()))
+    starts = range(0, min(size, len(items)), block)
+    blocks = [items[torch.arange(s, min(s + block, size, len(items)))] for s in starts]
+    encoded = _joined([model.encode_items(part.to(device)) for part in blocks])
+    times_over = -(-size // len(items))
+    return _cut(_joined([_moved(encoded, places) for places in range(times_over)]), size)
+
+
+def _moved(encoded: Any, places: int) -> Any:
+    """Encodings whose numbers are moved on: tensors, or (named) tuples of such.
+
+    Once they are where they began they are a little larger instead.
+    """
+    if not isinstance(encoded, Tensor):
+        return type(encoded)(*(_moved(part, places) for part in encoded))
+    if encoded.ndim < 2:
+        return encoded
+    around, rest = divmod(places, encoded.shape[-1])
+    return encoded.roll(rest, -1) * (1 + _LARGER * around)
+
+
+def _cut(encoded: Any, size: int) -> Any:
+    if isinstance(encoded, Tensor):
+        return encoded[:size]
+    return type(encoded)(*(_cut(part, size) for part in encoded))
 
 
 def _joined(parts: list[Any]) -> Any:

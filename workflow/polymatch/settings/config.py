@@ -303,7 +303,8 @@ def _check_references(config: Config) -> None:
             if member not in known:
                 raise ConfigError(f"{where}: unknown model {member!r}; {suggest(member, known)}")
             part = known[member]
-            if part.family != entry.member_family or not part.trained:
+            ready = part.trained or part.published_files
+            if part.family != entry.member_family or not ready:
                 raise ConfigError(
                     f"{where}: {member!r} is no trained model of family {entry.member_family}, "
                     f"which {name!r} could be made from"

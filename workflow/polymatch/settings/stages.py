@@ -246,7 +246,7 @@ class BenchmarkSettings(Section):
     threads: int = Field(2, ge=1, description="threads of the measured process")
     gallery: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1000, 10_000, 100_000],
-        description="sizes of larger galleries, ascending: test items repeated with small changes",
+        description="sizes of larger galleries, ascending: the encoded test items over and over",
     )
     gallery_batch: int = Field(
         100, ge=1, description="queries of the batch that larger galleries answer"
