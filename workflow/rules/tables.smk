@@ -33,7 +33,7 @@ rule size_table:
     params:
         script=script("size_table.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),
-        space=lambda wildcards, input: Path(input.ranks[0]).parents[2],
+        space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
         code=evaluation_code("size_table.py"),
     shell:
         "python {params.script} --config {params.config:q} --name {wildcards.table} "
