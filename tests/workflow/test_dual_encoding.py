@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from polymatch.data.features import FeatureStore
-from polymatch.data.frames import FrameStore
-from polymatch.data.words import WordStore
+from polymatch.data.splits import SplitReader
 from polymatch.models import load_model
+from polymatch.settings.stages import DataSettings
+
+from .conftest import CONFIG
 
 pytestmark = pytest.mark.xdist_group("finished")
 RUNS = "results/few/efficientnet_minilm/runs"
@@ -35,26 +37,26 @@ def test_words_start_from_the_encoders_vectors(finished):
 
 
 def test_the_scores_are_those_of_the_trained_model_video_by_video(finished):
+    data = finished.folder / "results/few"
+    reader = SplitReader.open(
+        DataSettings.model_validate(CONFIG["data"]),
+        data / "manifest.parquet",
+        data / "captions.parquet",
+        finished.folder / FRAMES,
+        data / "words.h5",
+    )
+    test = reader.retrieval_set("test", ["name"])
     run = finished.folder / RUNS / "dual/1"
     model = load_model(run)
-    ranks = pd.read_parquet(run / "hybrid.ranks.parquet")
-    latent, hybrid = np.load(run / "latent.npy"), np.load(run / "hybrid.npy")
-    assert latent.shape == hybrid.shape and len(ranks) == sum(latent.shape)
-    assert hybrid.min() >= 0 and hybrid.max() <= 1
-    manifest = pd.read_parquet(finished.folder / "results/few/manifest.parquet")
-    items = manifest.loc[manifest["split"] == "test", "item_id"].tolist()
-    store = FrameStore(finished.folder / FRAMES)
-    words = WordStore(finished.folder / "results/few/words.h5")
     with torch.inference_mode():
-        texts = model.encode_captions(torch.from_numpy(words.take(np.arange(3))).long())
+        texts = model.encode_captions(torch.from_numpy(test.captions).long())
         alone = [
-            model.similarity(model.encode_items(frames.to("cpu")), texts, "latent")
-            for frames in (store.take(row[None]) for row in store.index(items))
+            model.similarity(model.encode_items(torch.from_numpy(test.items[row])), texts, "latent")
+            for row in np.arange(len(test.items))[:, None]
         ]
-        together = model.encode_items(store.take(store.index(items)).to("cpu"))
-    torch.testing.assert_close(
-        torch.cat(alone), model.similarity(together, texts, "latent"), atol=1e-6, rtol=0
-    )
+    latent, hybrid = np.load(run / "latent.npy"), np.load(run / "hybrid.npy")
+    np.testing.assert_allclose(latent, torch.cat(alone), atol=1e-6)
+    assert hybrid.shape == latent.shape and hybrid.min() >= 0 and hybrid.max() <= 1
 
 
 def test_what_is_pruned_stays_out_while_it_is_trained_and_its_file_is_smaller(finished):

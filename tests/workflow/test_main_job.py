@@ -64,6 +64,8 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     expected |= {("cross_modal", "pairwise", seed) for seed in (0, 1)}
     expected |= {("align", "cosine", seed) for seed in (0, 1)}
     expected |= {(name, name, seed) for name in ALIGNMENT for seed in (0, 1)}
+    duals = (("dual", "hybrid"), ("dual", "latent"), ("dual_pruned", "hybrid"))
+    expected |= {(name, kind, seed) for name, kind in duals for seed in (0, 1)}
     assert rows == expected
     assert (summary["t2v_r1_lo"] <= summary["t2v_r1"]).all()
     assert (summary["t2v_r1"] <= summary["t2v_r1_hi"]).all()
@@ -171,7 +173,8 @@ def test_figures_and_curves_are_there(finished):
     assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
     curves = sorted((finished.folder / SPACE / "runs").rglob("curves.pdf"))
     polynomials = ["poly_domain", "poly_fixed", "poly_trained"]
-    trained = ["align", "cross_modal", "pcme", *polynomials, "saf", "sgr"]
+    duals = ["dual", "dual_pruned"]
+    trained = ["align", "cross_modal", *duals, "pcme", *polynomials, "saf", "sgr"]
     assert [path.parent.name for path in curves] == trained  # all seeds in one
     for name in ("teachers", "gallery_growth"):
         assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
@@ -333,7 +336,7 @@ def test_a_metrics_module_reruns_what_is_computed_with_it(finished, edited):
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
     planned = finished.planned()
-    assert planned["evaluate"] == 23 and planned["compare"] == planned["summarise"] == 1
+    assert planned["evaluate"] == 29 and planned["compare"] == planned["summarise"] == 1
     assert not {"train", "score", "measure", "plot_space"} & set(planned)
 
 
