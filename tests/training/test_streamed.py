@@ -10,14 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polymatch.data.features import FeatureStore
+from polymatch.data.features import FeatureStore, write_features
 from polymatch.data.splits import StoredTrainingSet
 from polymatch.errors import DataError
 from polymatch.training import streamed
 from polymatch.training.batches import Batches
 from polymatch.training.streamed import StreamedBatches, make_batches, spread_shuffle
 
-from ..stored_sets import tables
+from ..stored_sets import ATTRIBUTES, tables
 
 CPU = torch.device("cpu")
 
@@ -201,3 +201,30 @@ def test_blocks_are_contiguous_in_the_store(sets, monkeypatch):
     for rows in of_captions:
         assert (np.diff(rows) > 0).all()
         assert (np.diff(rows) > 6).sum() <= 6  # val's rows lie between those of train
+
+
+def test_frames_are_streamed_as_they_are_in_memory(tmp_path):
+    reader, _ = tables(tmp_path, 6, 24, (3, 2))
+    random = np.random.default_rng(0)
+    ends = np.cumsum([0, *random.integers(1, 5, 11)])
+    ids = [f"i{row}" for row in random.permutation(11)]
+    frames = random.standard_normal((ends[-1], 3)).astype(np.float32)
+    write_features(tmp_path / "i.h5", ids, frames, offsets=ends, attributes=ATTRIBUTES)
+    stored = reader.stored_training_set("train", ["name"])
+    stored = replace(stored, concepts=random.random((6, 4)).astype(np.float32))
+    held = Batches(stored.load(), 4, CPU)
+    # What a caption goes with, by its own features.
+    expected = {
+        tuple(caption.tolist()): (held.items[row[None]][0], held.concepts[row])
+        for caption, row in zip(held.captions, held.pairs, strict=True)
+    }
+    seen = 0
+    for batch in small_pools(stored, 4, 8, 3).epoch(order()):
+        for item, caption, concepts in zip(
+            batch.items, batch.captions, batch.concepts, strict=True
+        ):
+            own, tags = expected[tuple(caption.tolist())]
+            torch.testing.assert_close(item[: len(own)], own)
+            assert item[len(own) :].isnan().all() and torch.equal(concepts, tags)
+            seen += 1
+    assert seen == 24
