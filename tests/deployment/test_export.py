@@ -35,7 +35,7 @@ def test_pairs_that_are_scored_by_length_are_no_graph():
     entry = {"family": "alignment", "module": "saf", "embed_dim": 4, "sim_dim": 4, "word_dim": 4}
     model = build_model(parse_model(json.dumps(entry)), (3, 5), 10)
     with pytest.raises(
-        ConfigError, match="family alignment: it scores words and regions in groups"
+        ConfigError, match="family alignment: it starts from words and regions, whose number"
     ):
         model_graphs(model, "saf")
 

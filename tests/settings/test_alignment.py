@@ -47,7 +47,9 @@ def test_what_contradicts_itself_is_one_line(entry, message):
 
 def test_it_is_not_simulated():
     assert not config().simulated("saf") and config().simulated("aligned")
-    with pytest.raises(ConfigError, match=r"deployment.models.1: 'sgr' scores words and regions"):
+    with pytest.raises(
+        ConfigError, match=r"deployment.models.1: 'sgr' starts from words and regions"
+    ):
         config(deployment={"models": ["aligned", "sgr"]})
 
 

@@ -27,7 +27,7 @@ def one_line(output, text):
         (
             "models.pcme.family",
             "pcme",
-            "unknown family 'pcme'; allowed: aligned, alignment, probabilistic",
+            "unknown family 'pcme'; allowed: aligned, alignment, dual_encoding, probabilistic",
         ),
         (
             "models.pcme.degree",

@@ -15,7 +15,7 @@ from polymatch.data.words import WordStore
 
 from .conftest import CONFIG
 
-pytestmark = pytest.mark.xdist_group("words")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("tags")]
 
 TAGS = {"min_count": 1, "min_item_count": 1, "untagged": "leave_out"}
 WORDS = {"min_count": 1, "style": "plain", "splits": ["train"], "vectors": "encoder"}
@@ -98,5 +98,5 @@ def test_words_start_from_vectors(fresh):
     done = run(fresh, "word_vectors.h5", words=word2vec)
     failed(done, "resources/word2vec/feature.bin: 32 bytes, which would fit rows of 2, but shape.t")
     done = run(fresh, "word_vectors.h5", words={**WORDS, "vectors": None})
-    failed(done, "ConfigError: word_vectors.h5: no word vectors are named; set `words.vectors` to")
+    failed(done, "ConfigError: models.dual.word_vectors: no word vectors are named; set")
     assert not (made / "word_vectors.h5").exists()

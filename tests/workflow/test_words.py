@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("words")
 
 
 def with_words(checkout, **words):
-    checkout.write_config({**copy.deepcopy(CONFIG), "words": words})
+    checkout.write_config({**copy.deepcopy(CONFIG), "words": {"vectors": "encoder", **words}})
     return checkout.run("results/few/words.h5")
 
 

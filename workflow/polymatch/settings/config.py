@@ -15,13 +15,13 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch.errors import ConfigError
-from polymatch.provenance import modules_in
 from polymatch.settings.explain import one_line, suggest
-from polymatch.settings.external import ExternalSettings, check_external
+from polymatch.settings.external import ExternalSettings
 from polymatch.settings.families import families
 from polymatch.settings.grid import expand_grid
 from polymatch.settings.model import ModelSettings
 from polymatch.settings.pictures import PicturesSettings
+from polymatch.settings.references import check_references
 from polymatch.settings.scoring import ScoringSettings
 from polymatch.settings.section import NAME, Section, Whole
 from polymatch.settings.stages import (
@@ -37,8 +37,7 @@ from polymatch.settings.stages import (
 from polymatch.settings.sweeps import Point, SweepSettings, expand_sweeps
 from polymatch.settings.tables import TableRow, TableSettings, expand_tables
 from polymatch.settings.tags import TagsSettings
-from polymatch.settings.teachers import check_teachers
-from polymatch.settings.words import WordsSettings, check_word_vectors
+from polymatch.settings.words import WordsSettings
 
 
 class Run(NamedTuple):
@@ -250,7 +249,7 @@ def load_config(raw: Mapping[str, Any]) -> Config:
         config = config_type().model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"config: {one_line(error, config_type())}") from None
-    _check_references(config)
+    check_references(config)
     return config
 
 
@@ -272,72 +271,3 @@ def _named_by_template(models: dict[str, Any]) -> dict[str, Any]:
     # A template's name has braces that an expanded one has not.
     (entry,) = models.pop("patternProperties").values()
     return {**models, "additionalProperties": entry}
-
-
-def _check_references(config: Config) -> None:
-    given = {"folders": "embeddings", "pairs": "embeddings", "precomp": "regions"}
-    for key, hold in {**given, "bigfile": "frames"}.items():
-        if getattr(config.data, key) is not None and not config.encoder.given:
-            raise ConfigError(
-                f"encoder.given: false does not go with `data.{key}`, whose {hold} are "
-                "features already; set it to true"
-            )
-    if config.baseline not in config.models:
-        raise ConfigError(
-            f"baseline: unknown model {config.baseline!r}; "
-            f"{suggest(config.baseline, config.models)}"
-        )
-    for name, entry in config.models.items():
-        teacher = getattr(entry, "teacher", None)
-        if teacher is not None and teacher not in config.teachers:
-            raise ConfigError(
-                f"models.{name}.teacher: unknown teacher {teacher!r}; "
-                f"{suggest(teacher, config.teachers)}"
-            )
-    for name, entry in config.entries.items():
-        for place, member in enumerate(entry.members_of):
-            key = f"members.{place}" if entry.member_family == entry.family else "of"
-            where = f"models.{name}.{key}"
-            # What only a table has may be made from another row of it.
-            known = config.models if name in config.models else config.entries
-            if member not in known:
-                raise ConfigError(f"{where}: unknown model {member!r}; {suggest(member, known)}")
-            part = known[member]
-            ready = part.trained or part.published_files
-            if part.family != entry.member_family or not ready:
-                raise ConfigError(
-                    f"{where}: {member!r} is no trained model of family {entry.member_family}, "
-                    f"which {name!r} could be made from"
-                )
-    named = {f"teachers.{name}.model": t.model for name, t in config.teachers.items()}
-    named["teacher_comparison.model"] = config.teacher_comparison.model
-    for section in ("pictures", "deployment", "scoring"):
-        listed = getattr(config, section).models or []
-        named |= {f"{section}.models.{i}": name for i, name in enumerate(listed)}
-    for where, model in named.items():
-        if model is not None and model not in config.models:
-            raise ConfigError(f"{where}: unknown model {model!r}; {suggest(model, config.models)}")
-    for place, name in enumerate(config.scoring.models or []):
-        if config.model_entry(name).scored_whole:
-            raise ConfigError(
-                f"scoring.models.{place}: {name!r} has the similarity `hybrid`, which is scaled "
-                "over the whole matrix and cannot be scored in shards; take it out"
-            )
-    measures = modules_in("evaluation", "measures")
-    for metric in config.evaluation.metrics:
-        if metric not in measures:
-            raise ConfigError(
-                f"evaluation.metrics: unknown metric {metric!r}; {suggest(metric, measures)}"
-            )
-    for place, name in enumerate(config.deployment.models or []):
-        start = config.model_entry(name).starts_from
-        if start in ("regions", "frames"):
-            raise ConfigError(
-                f"deployment.models.{place}: {name!r} starts from words and {start}, whose numbers "
-                "differ from one to the next: that is no graph to export and simulate; take it out"
-            )
-    # Expanded on first use: here, so that what is wrong in a sweep is said before any job.
-    _ = config.points, config.rows
-    check_teachers(config)
-    check_word_vectors(config)
-    check_external(config)

@@ -50,18 +50,45 @@ class HybridLossSettings(Section):
     )
 
 
-class DualEncodingModelSettings(TrainedSettings):
-    """Dual Encoding: mean, GRU and convolutions of frames and words, in a latent and concept space.
+class SpacesSettings(TrainedSettings):
+    """Base of entries that are scored in a latent and a concept space, and start from frames."""
 
-    The defaults are those of the published Dual Encoding++.
-    """
-
-    family: Literal["dual_encoding"]
     similarities: list[Space] = Field(
         default=["hybrid"],
         min_length=1,
         description="`latent`: cosine; `concept`: Jaccard of tag probabilities; `hybrid`: both",
     )
+
+    @property
+    def scored_by(self) -> list[str]:
+        return list(self.similarities)
+
+    @property
+    def scored_whole(self) -> bool:
+        return "hybrid" in self.similarities
+
+    @property
+    def starts_from(self) -> Start:
+        return "frames"
+
+    @property
+    def needs_tags(self) -> bool:
+        return self.trained
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len(set(self.similarities)) < len(self.similarities):
+            raise ValueError("`similarities` names one twice")
+        return self
+
+
+class DualEncodingModelSettings(SpacesSettings):
+    """Dual Encoding: mean, GRU and convolutions of frames and words, in a latent and concept space.
+
+    The defaults are those of the paper of Dual Encoding++ (whose code has 0.6 for alpha).
+    """
+
+    family: Literal["dual_encoding"]
     alpha: Number = Field(
         0.2,
         ge=0,
@@ -94,18 +121,6 @@ class DualEncodingModelSettings(TrainedSettings):
     )
 
     @property
-    def scored_by(self) -> list[str]:
-        return list(self.similarities)
-
-    @property
-    def scored_whole(self) -> bool:
-        return "hybrid" in self.similarities
-
-    @property
-    def starts_from(self) -> Start:
-        return "frames"
-
-    @property
     def trained(self) -> bool:
         return self.published_checkpoint is None
 
@@ -114,15 +129,5 @@ class DualEncodingModelSettings(TrainedSettings):
         return [] if self.published_checkpoint is None else [self.published_checkpoint]
 
     @property
-    def needs_tags(self) -> bool:
-        return self.trained
-
-    @property
     def needs_word_vectors(self) -> bool:
         return self.word_vectors and self.trained
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        if len(set(self.similarities)) < len(self.similarities):
-            raise ValueError("`similarities` names one twice")
-        return self

@@ -14,7 +14,7 @@ from functools import cache
 from typing import get_args
 
 from polymatch import settings as package
-from polymatch.settings.model import ModelSettings, TrainedSettings
+from polymatch.settings.model import ModelSettings
 
 
 @cache
@@ -23,10 +23,15 @@ def families() -> dict[str, type[ModelSettings]]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     found: dict[str, type[ModelSettings]] = {}
-    for kind in [*ModelSettings.__subclasses__(), *TrainedSettings.__subclasses__()]:
+    for kind in _below(ModelSettings):
         for name in get_args(kind.model_fields["family"].annotation):
             found[name] = kind
     return dict(sorted(found.items()))
+
+
+def _below(kind: type[ModelSettings]) -> list[type[ModelSettings]]:
+    """All classes that are derived from one, however far."""
+    return [deeper for own in kind.__subclasses__() for deeper in [own, *_below(own)]]
 
 
 def parse_model(text: str) -> ModelSettings:

@@ -6,8 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from polymatch.settings.dual_encoding import Space
-from polymatch.settings.model import Start, TrainedSettings
+from polymatch.settings.dual_encoding import SpacesSettings
 from polymatch.settings.section import NAME, Number
 
 Part = Literal[
@@ -22,7 +21,7 @@ Part = Literal[
 ]
 
 
-class PrunedModelSettings(TrainedSettings):
+class PrunedModelSettings(SpacesSettings):
     """A trained dual encoder, seed by seed, with weights set to zero, units taken out, or in int8.
 
     What it is pruned from says everything else about it.
@@ -47,9 +46,6 @@ class PrunedModelSettings(TrainedSettings):
     parts: list[Part] | None = Field(
         None, min_length=1, description="parts that are pruned; all eight if not given"
     )
-    similarities: list[Space] = Field(
-        default=["hybrid"], min_length=1, description="similarities that are scored"
-    )
     alpha: Annotated[Number, Field(ge=0, le=1)] | None = Field(
         None, description="share of the latent space in `hybrid`; that of `of` if not given"
     )
@@ -59,23 +55,7 @@ class PrunedModelSettings(TrainedSettings):
     )
 
     @property
-    def scored_by(self) -> list[str]:
-        return list(self.similarities)
-
-    @property
-    def scored_whole(self) -> bool:
-        return "hybrid" in self.similarities
-
-    @property
-    def starts_from(self) -> Start:
-        return "frames"
-
-    @property
     def trained(self) -> bool:
-        return self.fine_tune
-
-    @property
-    def needs_tags(self) -> bool:
         return self.fine_tune
 
     @property
@@ -99,6 +79,4 @@ class PrunedModelSettings(TrainedSettings):
         for part in self.parts or ():
             if self.method == "units" and not part.endswith(("_rnn", "_convolutions")):
                 raise ValueError(f"`parts` names {part!r}, which has no units (units)")
-        if len(set(self.similarities)) < len(self.similarities):
-            raise ValueError("`similarities` names one twice")
         return self

@@ -28,6 +28,7 @@ from polymatch.errors import DataError
 from polymatch.settings.stages import DataSettings
 from polymatch.sources.bigfile_videos import open_videos, video_files
 from polymatch.sources.caption_file import CaptionFile
+from polymatch.sources.given_arrays import given_items
 from polymatch.sources.info import SourceInfo
 
 INFO = SourceInfo(
@@ -185,17 +186,8 @@ def _flags(block: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _items(part: CaptionFile, problems: Mapping[str, str]) -> pd.DataFrame:
-    count = len(part.videos)
-    return pd.DataFrame(
-        {
-            "item_id": part.videos,
-            "path": pd.Series([None] * count, dtype="str"),
-            "n_frames": pd.Series([None] * count, dtype="Int64"),
-            "group_id": part.videos,
-            "split": part.split,
-            "problem": [problems.get(video, "") for video in part.videos],
-        }
-    )
+    items = given_items(part.videos, part.split)
+    return items.assign(problem=[problems.get(video, "") for video in part.videos])
 
 
 def _captions(part: CaptionFile) -> pd.DataFrame:

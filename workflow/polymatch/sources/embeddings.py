@@ -22,6 +22,7 @@ from polymatch.settings.stages import DataSettings
 from polymatch.sources.embedding_folder import EmbeddingFolder, folder_files, open_folder
 from polymatch.sources.given_arrays import (
     Rows,
+    given_items,
     lowest,
     refuse_other_widths,
     refuse_shared_ids,
@@ -127,17 +128,8 @@ def _paths(data: DataSettings) -> dict[str, Path]:
 
 
 def _items(folder: EmbeddingFolder, seen: dict[bytes, str] | None) -> pd.DataFrame:
-    count = len(folder.items)
-    return pd.DataFrame(
-        {
-            "item_id": folder.item_ids,
-            "path": pd.Series([None] * count, dtype="str"),
-            "n_frames": pd.Series([None] * count, dtype="Int64"),
-            "group_id": folder.item_ids,
-            "split": folder.split,
-            "problem": _problems(folder.items, folder.item_ids, seen),
-        }
-    )
+    items = given_items(folder.item_ids, folder.split)
+    return items.assign(problem=_problems(folder.items, folder.item_ids, seen))
 
 
 def _captions(folder: EmbeddingFolder) -> pd.DataFrame:

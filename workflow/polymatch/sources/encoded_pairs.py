@@ -22,6 +22,7 @@ from polymatch.errors import ConfigError, DataError
 from polymatch.settings.stages import DataSettings
 from polymatch.sources.given_arrays import (
     Rows,
+    given_items,
     lowest,
     names_of_splits,
     refuse_other_widths,
@@ -162,16 +163,8 @@ def _published_test(ids: Sequence[str], share: float) -> set[str]:
 
 def _items(part: PairFiles, splits: Mapping[str, str]) -> pd.DataFrame:
     ids, problems = part.item_ids, part.image_problems()
-    return pd.DataFrame(
-        {
-            "item_id": ids,
-            "path": pd.Series([None] * len(ids), dtype="str"),
-            "n_frames": pd.Series([None] * len(ids), dtype="Int64"),
-            "group_id": ids,
-            "split": [splits.get(one, part.split) for one in ids],
-            "problem": [problems.get(one, "") for one in ids],
-        }
-    )
+    items = given_items(ids, [splits.get(one, part.split) for one in ids])
+    return items.assign(problem=[problems.get(one, "") for one in ids])
 
 
 def _captions(part: PairFiles) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from polymatch.errors import ConfigError, DataError
@@ -212,3 +213,20 @@ def names_of_splits(key: str, names: dict[str, str]) -> dict[str, str]:
                 "it was trained on"
             )
     return names
+
+
+def given_items(ids: Sequence[str], split: str | Sequence[str]) -> pd.DataFrame:
+    """Items that have no picture, only features: each a group of its own.
+
+    Args:
+        split: of all of them, or of each.
+    """
+    return pd.DataFrame(
+        {
+            "item_id": ids,
+            "path": pd.Series([None] * len(ids), dtype="str"),
+            "n_frames": pd.Series([None] * len(ids), dtype="Int64"),
+            "group_id": ids,
+            "split": split,
+        }
+    )

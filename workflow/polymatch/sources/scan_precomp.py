@@ -25,7 +25,12 @@ from polymatch.data.features import FeatureWriter
 from polymatch.errors import ConfigError, DataError
 from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.stages import DataSettings
-from polymatch.sources.given_arrays import names_of_splits, refuse_shared_ids, row_key
+from polymatch.sources.given_arrays import (
+    given_items,
+    names_of_splits,
+    refuse_shared_ids,
+    row_key,
+)
 from polymatch.sources.info import SourceInfo
 from polymatch.sources.precomp_files import PrecompSplit, open_precomp, precomp_files
 from polymatch.sources.published_regions import PUBLISHED_TRAIN, write_published
@@ -208,16 +213,7 @@ def _open(data: DataSettings) -> list[PrecompSplit]:
 
 
 def _items(part: PrecompSplit) -> pd.DataFrame:
-    count = len(part.image_ids)
-    return pd.DataFrame(
-        {
-            "item_id": part.image_ids,
-            "path": pd.Series([None] * count, dtype="str"),
-            "n_frames": pd.Series([None] * count, dtype="Int64"),
-            "group_id": part.image_ids,
-            "split": part.split,
-        }
-    )
+    return given_items(part.image_ids, part.split)
 
 
 def _captions(part: PrecompSplit) -> pd.DataFrame:
