@@ -83,7 +83,7 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
         "poly_domain": 2,
         "poly_fixed": 2,
         "poly_trained": 2,
-        **dict.fromkeys(ALIGNMENT, 2),
+        **dict.fromkeys([*ALIGNMENT, "dual", "dual_pruned"], 2),
     }
 
 
