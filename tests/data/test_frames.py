@@ -53,7 +53,7 @@ def test_frames_of_any_items_in_any_order(store, items):
 def test_what_frames_say_of_themselves(store):
     frames = store.take(np.arange(4))
     assert isinstance(store, FrameStore) and store.shape == (3,)
-    assert len(frames) == 4 and frames.shape == (4, 3) and frames.nbytes == ROWS.nbytes
+    assert len(frames) == 4 and frames.shape == (4, 3)
     assert frames.lengths.tolist() == COUNTS
     np.testing.assert_array_equal(frames[1:3], slow([1, 2]))
     # A model that overlooks what is no frame gives no answer at all.

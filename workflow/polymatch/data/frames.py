@@ -39,14 +39,6 @@ class Frames:
         return len(self), int(self.rows.shape[1])
 
     @property
-    def dtype(self) -> Any:
-        return self.rows.dtype
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.rows.nbytes)
-
-    @property
     def lengths(self) -> Any:
         """[N], frames of each item."""
         return self.offsets[1:] - self.offsets[:-1]

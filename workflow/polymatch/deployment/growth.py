@@ -20,6 +20,7 @@ from polymatch.deployment.timing import peak_memory, reset_peak_memory, statisti
 from polymatch.device import on_device
 from polymatch.models import RetrievalModel, load_model
 from polymatch.settings.stages import BenchmarkSettings
+from polymatch.training.scoring import encoded_rows
 
 # Items that are encoded together: enough for the processor, little beside the gallery.
 _BLOCK, _BLOCK_NUMBERS = 4096, 1 << 24
@@ -95,7 +96,8 @@ def encoded_gallery(model: RetrievalModel, items: Any, size: int, device: torch.
     blocks = [items[torch.arange(s, min(s + block, size, len(items)))] for s in starts]
     encoded = _joined([model.encode_items(part.to(device)) for part in blocks])
     times_over = -(-size // len(items))
-    return _cut(_joined([_moved(encoded, places) for places in range(times_over)]), size)
+    copies = _joined([_moved(encoded, places) for places in range(times_over)])
+    return encoded_rows(copies, slice(size))
 
 
 def _moved(encoded: Any, places: int) -> Any:
@@ -109,12 +111,6 @@ def _moved(encoded: Any, places: int) -> Any:
         return encoded
     around, rest = divmod(places, encoded.shape[-1])
     return encoded.roll(rest, -1) * (1 + _LARGER * around)
-
-
-def _cut(encoded: Any, size: int) -> Any:
-    if isinstance(encoded, Tensor):
-        return encoded[:size]
-    return type(encoded)(*(_cut(part, size) for part in encoded))
 
 
 def _joined(parts: list[Any]) -> Any:

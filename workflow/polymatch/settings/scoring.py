@@ -19,7 +19,9 @@ class ScoringSettings(Section):
         "its share of the test items; for models that score pair by pair",
     )
     models: list[Annotated[str, Field(pattern=NAME)]] | None = Field(
-        None, description="models whose scoring is divided; all if not given"
+        None,
+        description="models whose scoring is divided; if not given all but those scored by "
+        "`hybrid`, which is scaled over the whole matrix",
     )
 
     def divides(self, model: str) -> bool:

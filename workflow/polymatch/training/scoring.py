@@ -69,7 +69,9 @@ def _write_fused(
         for kind, weight in kinds:
             part = np.lib.format.open_memmap(Path(folder) / f"{kind}.npy", "w+", np.float32, shape)
             for block in blocks:
-                part[block] = model.similarity(_rows(items, block), captions, kind).cpu().numpy()
+                part[block] = (
+                    model.similarity(encoded_rows(items, block), captions, kind).cpu().numpy()
+                )
             low, high = float(part.min()), float(part.max())
             for block in blocks:
                 matrix[block] += weight * (part[block] - low) / ((high - low) or 1.0)
@@ -77,11 +79,11 @@ def _write_fused(
     matrix.flush()
 
 
-def _rows(encoded: Any, rows: slice) -> Any:
+def encoded_rows(encoded: Any, rows: slice) -> Any:
     """Some of what was encoded: a tensor, or a (named) tuple of such."""
     if isinstance(encoded, Tensor):
         return encoded[rows]
-    return type(encoded)(*(_rows(part, rows) for part in encoded))
+    return type(encoded)(*(encoded_rows(part, rows) for part in encoded))
 
 
 def encode(model: RetrievalModel, data: RetrievalSet | TrainingSet) -> tuple[Any, Any]:
