@@ -7,7 +7,7 @@ import pytest
 
 from polymatch.errors import ConfigError
 from polymatch.provenance import code_hash, folder_hash, settings_hash
-from polymatch.settings.stages import EncoderSettings
+from polymatch.settings.encoder import EncoderSettings
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ CAPTIONS = "caption_id,item_id,text,kind,language\n"
 
 
 def test_ids_are_unique_and_captions_belong_to_items() -> None:
-    items, captions = emoji.read(ROOT)
+    items, captions = emoji.read_tables(ROOT)
     assert tuple(items.columns) == emoji.ITEM_COLUMNS
     assert tuple(captions.columns) == emoji.CAPTION_COLUMNS
     assert items["item_id"].is_unique and items["unicode"].is_unique
@@ -27,7 +27,7 @@ def test_ids_are_unique_and_captions_belong_to_items() -> None:
 
 
 def test_captions_are_tidy_texts() -> None:
-    _, captions = emoji.read(ROOT)
+    _, captions = emoji.read_tables(ROOT)
     texts = captions["text"]
     assert (texts.str.len() > 0).all()
     assert (texts == texts.str.lower()).all()
@@ -35,19 +35,19 @@ def test_captions_are_tidy_texts() -> None:
 
 
 def test_no_keyword_is_a_name() -> None:
-    _, captions = emoji.read(ROOT)
+    _, captions = emoji.read_tables(ROOT)
     texts = {kind: set(part["text"]) for kind, part in captions.groupby("kind")}
     assert not texts["name"] & texts["keyword"]
 
 
 def test_no_flags_and_no_skin_tones() -> None:
-    items, _ = emoji.read(ROOT)
+    items, _ = emoji.read_tables(ROOT)
     points = {int(part, 16) for item_id in items["item_id"] for part in item_id.split("-")}
     assert not points & {*range(0x1F1E6, 0x1F200), *range(0x1F3FB, 0x1F400), 0x1F3F3, 0x1F3F4}
 
 
 def test_every_picture_is_there_with_its_frames_and_no_other() -> None:
-    items, _ = emoji.read(ROOT)
+    items, _ = emoji.read_tables(ROOT)
     there = {f"images/{path.name}" for path in (ROOT / "images").iterdir()}
     assert set(items["path"]) == there
     for path, n_frames in zip(items["path"], items["n_frames"], strict=True):
@@ -58,7 +58,7 @@ def test_every_picture_is_there_with_its_frames_and_no_other() -> None:
 
 
 def test_files_are_sorted_and_have_lf_line_ends() -> None:
-    items, captions = emoji.read(ROOT)
+    items, captions = emoji.read_tables(ROOT)
     assert items["item_id"].is_monotonic_increasing
     assert captions["item_id"].is_monotonic_increasing
     for name in ("items.csv", "captions.csv"):
@@ -66,7 +66,7 @@ def test_files_are_sorted_and_have_lf_line_ends() -> None:
 
 
 def test_readme_gives_the_true_counts() -> None:
-    items, captions = emoji.read(ROOT)
+    items, captions = emoji.read_tables(ROOT)
     table = captions.merge(items[["item_id", "split"]], on="item_id")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for split, part in items.groupby("split"):
@@ -80,7 +80,7 @@ def test_readme_gives_the_true_counts() -> None:
 def test_texts_that_look_like_missing_values_stay_texts(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(f"{ITEMS}a,images/a.webp,1,a,null,train,NA\n")
     (tmp_path / "captions.csv").write_text(f"{CAPTIONS}a.0,a,nan,name,en\na.1,a,None,name,en\n")
-    items, captions = emoji.read(tmp_path)
+    items, captions = emoji.read_tables(tmp_path)
     assert items.loc[0, "unicode"] == "NA" and items.loc[0, "subgroup"] == "null"
     assert captions["text"].tolist() == ["nan", "None"]
     assert items["n_frames"].dtype == "int64"
@@ -88,14 +88,14 @@ def test_texts_that_look_like_missing_values_stay_texts(tmp_path: Path) -> None:
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"{re.escape(str(tmp_path / 'items.csv'))}: no such file"):
-        emoji.read(tmp_path)
+        emoji.read_tables(tmp_path)
 
 
 def test_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(f"{ITEMS}a,images/a.webp,1,a,s,train,A\n")
     (tmp_path / "captions.csv").write_text("caption_id,item_id,kind,language\na.0,a,name,en\n")
     with pytest.raises(DataError, match=r"captions\.csv: missing column text"):
-        emoji.read(tmp_path)
+        emoji.read_tables(tmp_path)
 
 
 def test_wrong_frame_count_is_named_with_its_row(tmp_path: Path) -> None:
@@ -103,4 +103,4 @@ def test_wrong_frame_count_is_named_with_its_row(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(ITEMS + rows)
     (tmp_path / "captions.csv").write_text(CAPTIONS)
     with pytest.raises(DataError, match=r"items\.csv: row 3: n_frames is '0'"):
-        emoji.read(tmp_path)
+        emoji.read_tables(tmp_path)

@@ -91,7 +91,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 def test_build_writes_what_read_reads(downloads: Path, upstream: Upstream, tmp_path: Path) -> None:
     build(downloads, tmp_path / "out", upstream)
-    items, captions = emoji.read(tmp_path / "out")
+    items, captions = emoji.read_tables(tmp_path / "out")
     assert dict(zip(items["item_id"], items["n_frames"], strict=True)) == {
         "0023-fe0f-20e3": 1,
         "1f499": 1,

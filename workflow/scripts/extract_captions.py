@@ -11,7 +11,7 @@ from polymatch.device import pick_device
 from polymatch.encoders import load_encoder
 from polymatch.encoders.extract import extract_captions
 from polymatch.errors import one_line_errors
-from polymatch.settings.stages import EncoderSettings
+from polymatch.settings.encoder import EncoderSettings
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from polymatch.device import pick_device
 from polymatch.encoders import load_encoder
 from polymatch.encoders.extract import extract_items
 from polymatch.errors import one_line_errors
-from polymatch.settings.stages import DataSettings, EncoderSettings
+from polymatch.settings.encoder import EncoderSettings
+from polymatch.settings.stages import DataSettings
 
 
 def main() -> None:

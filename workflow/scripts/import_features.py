@@ -8,7 +8,7 @@ import pandas as pd
 from arguments import add_tables, section
 from polymatch.data.tables import read_table, write_table
 from polymatch.errors import one_line_errors
-from polymatch.settings.stages import EncoderSettings
+from polymatch.settings.encoder import EncoderSettings
 from polymatch.sources import given_source, given_stores
 
 

@@ -14,7 +14,7 @@ from polymatch.data.word_vectors import (
     write_word_vectors,
 )
 from polymatch.errors import one_line_errors
-from polymatch.settings.stages import EncoderSettings
+from polymatch.settings.encoder import EncoderSettings
 from polymatch.settings.words import WordsSettings, vectors_named
 
 

@@ -1,6 +1,6 @@
 """Encoders: frozen pretrained networks that turn items and captions into features."""
 
-from polymatch.encoders.base import Encoder, EncoderInfo, FeatureShape
+from polymatch.encoders.base import Encoder, EncoderInfo, FeatureShape, LoadOptions
 from polymatch.encoders.extract import extract_captions, extract_items
 from polymatch.encoders.load import encoder_info, encoder_names, load_encoder, word_embeddings
 
@@ -8,6 +8,7 @@ __all__ = [
     "Encoder",
     "EncoderInfo",
     "FeatureShape",
+    "LoadOptions",
     "encoder_info",
     "encoder_names",
     "extract_captions",

@@ -23,11 +23,13 @@ from polymatch.encoders.base import (
     Features,
     FeatureShape,
     Frames,
+    LoadOptions,
     verify_sha256,
 )
 from polymatch.encoders.networks import EfficientNetLite0, SentenceTransformer
 from polymatch.encoders.networks.efficientnet_lite import SIDE, WIDTH
 from polymatch.encoders.networks.side_by_side import side_by_side
+from polymatch.errors import ConfigError
 
 REGIONS_A_SIDE = 6
 
@@ -133,8 +135,12 @@ class EfficientNetMiniLM:
         return (pictures.float() - 127) / 128
 
 
-def load(device: torch.device) -> EfficientNetMiniLM:
-    """Load both networks, after checking the SHA-256 of their files."""
+def load(device: torch.device, options: LoadOptions) -> EfficientNetMiniLM:
+    """Load both networks, after checking the SHA-256 of their files; always in float32."""
+    if options.model is not None:
+        raise ConfigError(
+            f"encoder: {INFO.name} has its own weights and takes no `model`; take it out"
+        )
     return EfficientNetMiniLM(device)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from polymatch.data import FeatureWriter, read_frames
-from polymatch.encoders.base import Encoder, Features, Frames
+from polymatch.encoders.base import Encoder, Features, FeatureShape, Frames
 from polymatch.errors import ConfigError, DataError
 
 
@@ -68,7 +68,9 @@ def extract_items(
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
-                FeatureWriter(path, shapes[name].shape, attributes, shapes[name].per_frame, dtype)
+                FeatureWriter(
+                    path, shapes[name].shape or (), attributes, shapes[name].per_frame, dtype
+                )
             )
             for name, path in out_paths.items()
         }
@@ -114,7 +116,7 @@ def extract_captions(
     done: dict[str, Features] = {}
     attributes = {**_provenance(encoder), **attributes}
     with (
-        FeatureWriter(out_path, encoder.info.caption_width, attributes) as writer,
+        FeatureWriter(out_path, encoder.info.caption_width or 0, attributes) as writer,
         _progress("encode captions", len(ids), "caption") as bar,
     ):
         for start in range(0, len(ids), batch_size):
@@ -125,6 +127,12 @@ def extract_captions(
             block = [encoded[text] if text in encoded else done[text] for text in batch]
             writer.append(ids[start : start + batch_size], np.stack(block))
             bar.update(len(batch))
+
+
+def _writer(
+    path: Path, shape: FeatureShape, attributes: Mapping[str, str | int | float], dtype: str
+) -> FeatureWriter:
+    return FeatureWriter(path, shape.shape or (), attributes, shape.per_frame, dtype)
 
 
 class _Item(NamedTuple):

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 
 from polymatch.device import pick_device
-from polymatch.encoders.base import Encoder, EncoderInfo, Features, WordEncoder
+from polymatch.encoders.base import Encoder, EncoderInfo, Features, LoadOptions, WordEncoder
 from polymatch.errors import ConfigError
 
 _NOT_ENCODERS = {"base", "extract", "load"}
@@ -34,20 +34,27 @@ def encoder_info(name: str) -> EncoderInfo:
     return cast(EncoderInfo, importlib.import_module(f"{__package__}.{name}").INFO)
 
 
-def load_encoder(name: str, device: torch.device | str = "auto") -> Encoder:
+def load_encoder(
+    name: str, device: torch.device | str = "auto", options: LoadOptions | None = None
+) -> Encoder:
     """Load the encoder ``name`` with its weights onto ``device``.
 
+    One that reads only items, or only captions, has no more than that side's calls.
+
     Raises:
-        ConfigError: there is no such encoder or device, or a package it needs is not installed.
+        ConfigError: there is no such encoder or device, a package it needs is not installed, or
+            ``options`` ask for what it cannot do.
         DataError: its weights are missing or not the pinned ones.
     """
     info = encoder_info(name)
     place = pick_device(device) if isinstance(device, str) else device
     try:
-        return cast(Encoder, importlib.import_module(f"{__package__}.{info.name}").load(place))
+        module = importlib.import_module(f"{__package__}.{info.name}")
+        return cast(Encoder, module.load(place, options or LoadOptions()))
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"encoder {name!r} needs the Python package {error.name!r}, which is not installed"
+            f"encoder {name!r} needs the Python package {error.name!r}, which is not installed; "
+            f"run with --sdm conda, or install what envs/{info.environment}.yaml names"
         ) from error
 
 

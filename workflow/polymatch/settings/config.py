@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch.errors import ConfigError
+from polymatch.settings.encoder import EncoderSettings
 from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.external import ExternalSettings
 from polymatch.settings.families import families
@@ -29,7 +30,6 @@ from polymatch.settings.stages import (
     BenchmarkSettings,
     DataSettings,
     DeploymentSettings,
-    EncoderSettings,
     EvaluationSettings,
     TeacherComparisonSettings,
     TeacherSettings,
@@ -77,6 +77,16 @@ class Config(Section):
     baseline: str = Field("aligned", description="model that the others are tested against")
     seeds: list[Annotated[Whole, Field(ge=0)]] = Field(
         default=[0, 1, 2], min_length=1, description="seeds of every trained model"
+    )
+    download: bool = Field(
+        False,
+        description="fetch files of the data set and weights of the encoder that are not there; "
+        "without it nothing is fetched, and what is missing is listed",
+    )
+    data_root: str | None = Field(
+        None,
+        min_length=1,
+        description="folder that stands for `resources` in this file's paths: a disk with room",
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="where to compute"
@@ -235,7 +245,8 @@ def load_config(raw: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: one line that names the key, the value and what is allowed.
     """
-    raw = dict(raw)
+    root = raw.get("data_root")
+    raw = dict(_moved(raw, root) if isinstance(root, str) else raw)
     models = raw.get("models")
     if isinstance(models, Mapping):
         expanded: dict[str, Any] = {}
@@ -251,6 +262,17 @@ def load_config(raw: Mapping[str, Any]) -> Config:
         raise ConfigError(f"config: {one_line(error, config_type())}") from None
     check_references(config)
     return config
+
+
+def _moved(value: Any, root: str) -> Any:
+    """The same with every path below `resources` below ``root`` instead."""
+    if isinstance(value, Mapping):
+        return {key: _moved(part, root) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_moved(part, root) for part in value]
+    if isinstance(value, str) and value.startswith("resources/"):
+        return f"{root.rstrip('/') or '/'}/{value.removeprefix('resources/')}"
+    return value
 
 
 def config_schema() -> dict[str, Any]:

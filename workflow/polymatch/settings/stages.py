@@ -8,7 +8,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from polymatch.settings.bigfile import BigfileSettings
+from polymatch.settings.coco import CocoSettings
+from polymatch.settings.custom import CustomSettings
 from polymatch.settings.judged import JudgedSettings
+from polymatch.settings.msrvtt import MsrvttSettings
 from polymatch.settings.precomp import PrecompSettings
 from polymatch.settings.section import Number, Section
 
@@ -72,11 +75,21 @@ class DataSettings(Section):
     bigfile: BigfileSettings | None = Field(
         None, description="BigFile frames and caption files (source `bigfile`)"
     )
+    msrvtt: MsrvttSettings | None = Field(
+        None, description="split and protocol of MSR-VTT's clips (source `msrvtt`)"
+    )
+    coco: CocoSettings | None = Field(None, description="split of COCO's pictures (source `coco`)")
+    custom: CustomSettings | None = Field(
+        None, description="files and captions of one's own (source `custom`)"
+    )
+    frames: int = Field(
+        16, ge=1, description="frames that are read of a video, spread evenly over its length"
+    )
     val_share: Number = Field(
         0.1,
         gt=0,
         lt=1,
-        description="share of train's items that is val where `folders` or `pairs` has no val: "
+        description="share of train's items that is val where the data set has no val of its own: "
         "those whose ids hash lowest, always the same",
     )
     train_captions: list[str] = Field(
@@ -89,24 +102,6 @@ class DataSettings(Section):
     )
     on_bad_item: Literal["stop", "skip"] = Field(
         "stop", description="stop at a bad item, or leave it out and list it in `problems.csv`"
-    )
-
-
-class EncoderSettings(Section):
-    """Which frozen encoder, and how it is run."""
-
-    name: str = Field(
-        "efficientnet_minilm",
-        pattern=r"^[A-Za-z0-9_-]+$",
-        description="module of `polymatch.encoders`; with `given` only a name in paths and tables",
-    )
-    given: bool = Field(
-        False,
-        description="features come with the data set (sources `embeddings`, `encoded_pairs`, "
-        "`scan_precomp`, `bigfile`); nothing is extracted",
-    )
-    batch_size: int = Field(
-        32, ge=1, description="frames that are encoded together and held in memory"
     )
 
 

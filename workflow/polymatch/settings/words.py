@@ -11,7 +11,7 @@ from polymatch.settings.section import Section
 
 if TYPE_CHECKING:
     from polymatch.settings.config import Config
-    from polymatch.settings.stages import EncoderSettings
+    from polymatch.settings.encoder import EncoderSettings
 
 
 class WordsSettings(Section):

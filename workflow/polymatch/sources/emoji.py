@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from polymatch.errors import DataError
+from polymatch.settings.stages import DataSettings
 from polymatch.sources.info import SourceInfo
 
 INFO = SourceInfo(
@@ -32,7 +33,12 @@ ITEM_COLUMNS = ("item_id", "path", "n_frames", "group_id", "subgroup", "split", 
 CAPTION_COLUMNS = ("caption_id", "item_id", "text", "kind", "language")
 
 
-def read(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the items and the captions of the data set; see :func:`read_tables`."""
+    return read_tables(Path(data.root))
+
+
+def read_tables(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the items and the captions under ``root``, one row each, in the order of the files.
 
     ``items`` has the columns ``item_id, path`` (relative to ``root``), ``n_frames`` (int64),

@@ -24,12 +24,16 @@ _PACKAGE = "polymatch.sources"
 
 
 class Source(Protocol):
-    """What a module must have to be a source."""
+    """What a module must have to be a source.
+
+    One whose files can be fetched also has ``remote_files(data) -> list[RemoteFile]``, all that it
+    reads; one with several protocols has ``protocol(data) -> str``, the name of the configured one.
+    """
 
     INFO: SourceInfo
 
-    def read(self, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the items and the captions that lie under ``root``."""
+    def read(self, data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return items and captions; a column ``problem`` says what is wrong with a row."""
         ...
 
 
@@ -78,9 +82,7 @@ STARTS_FROM = {
 
 def read_source(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the items and the captions of the configured data set, as its source gives them."""
-    if brings_features(data.source):
-        return given_source(data.source).read(data)
-    return load(data.source).read(Path(data.root))
+    return load(data.source).read(data)
 
 
 def brings_features(name: str) -> bool:

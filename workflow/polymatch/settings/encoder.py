@@ -1,0 +1,80 @@
+"""The section `encoder`: which frozen networks read items and captions, and how they are run."""
+
+from __future__ import annotations
+
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from polymatch.settings.section import Section
+
+Precision: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+class SideSettings(Section):
+    """The network of one side: items or captions."""
+
+    module: str = Field(
+        pattern=r"^[A-Za-z0-9_]+$", description="module of `polymatch.encoders` that runs it"
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="which weights: a name on the model hub, or a local folder or file; the "
+        "module's own if not given",
+    )
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        description="commit of the model on the hub, so that it is the same next year; needed for "
+        "a `model` that is no local path and that the module does not pin itself",
+    )
+
+
+class EncoderSettings(Section):
+    """Which frozen encoder, and how it is run."""
+
+    name: str = Field(
+        "efficientnet_minilm",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="name in paths and tables; without `items` and `captions` also the module of "
+        "`polymatch.encoders` that runs both sides",
+    )
+    items: SideSettings | None = Field(None, description="network of the items, if it has its own")
+    captions: SideSettings | None = Field(
+        None, description="network of the captions, if it has its own"
+    )
+    given: bool = Field(
+        False,
+        description="features come with the data set (sources `embeddings`, `encoded_pairs`, "
+        "`scan_precomp`, `bigfile`); nothing is extracted",
+    )
+    batch_size: int = Field(
+        32, ge=1, description="frames that are encoded together and held in memory"
+    )
+    precision: Precision = Field(
+        "auto",
+        description="numbers that the networks compute with: `auto` is bfloat16 on GPUs that have "
+        "it, float16 on others, and float32 on CPUs",
+    )
+    stored: Literal["float32", "float16"] = Field(
+        "float32", description="numbers that features of frames and regions are stored with"
+    )
+    shards: int = Field(
+        1,
+        ge=1,
+        description="jobs that the extraction of items, and that of captions, is divided into; "
+        "those that have finished are kept when one stops. The result does not depend on it",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.given and (self.items or self.captions):
+            raise ValueError(
+                "`given` says that nothing is extracted, so `items` and `captions` have no use"
+            )
+        return self
+
+    def side(self, name: Literal["items", "captions"]) -> SideSettings:
+        """The network of a side: its own, or the module that the encoder is named after."""
+        return getattr(self, name) or SideSettings(module=self.name)
