@@ -2,7 +2,7 @@
 
 Writes two stores of random features (566,747 captions x 4,096 and 113,287 items x 1,152: 9.8 GB)
 into a folder of its own under --folder, trains an entry of a config (SigLIP's head and loss of
-config/coco.yaml) for one epoch from each loader, turn by turn, and deletes them. Peak memory is of
+config/coco_encoded.yaml) for one epoch from each loader, turn by turn, and deletes them. Peak memory is of
 a process of its own that only streams, without the page cache, which the kernel takes back when it
 needs it.
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--memory-mb", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--config", type=Path, default=ROOT / "config/coco.yaml")
+    parser.add_argument("--config", type=Path, default=ROOT / "config/coco_encoded.yaml")
     parser.add_argument("--model", default="siglip_learnt", help="entry of the config")
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def config():
-    raw = yaml.safe_load((ROOT / "config/coco.yaml").read_text())
+    raw = yaml.safe_load((ROOT / "config/coco_encoded.yaml").read_text())
     assert list(Draft202012Validator(config_schema()).iter_errors(raw)) == []
     return load_config(raw)
 

@@ -255,7 +255,7 @@ def test_the_schema_accepts_the_default_and_refuses_a_misspelt_key():
 
 
 def test_the_config_of_msr_vtt_has_the_published_settings():
-    raw = yaml.safe_load((ROOT / "config/msrvtt.yaml").read_text())
+    raw = yaml.safe_load((ROOT / "config/msrvtt_embeddings.yaml").read_text())
     assert list(Draft202012Validator(config_schema()).iter_errors(raw)) == []
     config = load_config(raw)
     published = ["aligned", "pcme", *(f"poly_{degree}" for degree in (3, 4, 5, 6))]

@@ -10,7 +10,7 @@ from polymatch.errors import ConfigError
 from polymatch.settings.config import config_schema, load_config
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ["flickr30k", "coco_precomp"]
+CONFIGS = ["flickr30k_precomp", "coco_precomp"]
 
 
 def raw(name):
@@ -48,27 +48,27 @@ def published(config, name):
 
 def test_what_differs_between_data_sets_is_as_published(configs):
     """DAA's weight, epochs, the epoch that the rate falls after, the rate of a process."""
-    assert published(configs["flickr30k"], "saf") == (10, 40, 20, 6e-4)
-    assert published(configs["flickr30k"], "sgr") == (10, 40, 30, 6e-4)
+    assert published(configs["flickr30k_precomp"], "saf") == (10, 40, 20, 6e-4)
+    assert published(configs["flickr30k_precomp"], "sgr") == (10, 40, 30, 6e-4)
     for name in ("saf", "sgr"):
         assert published(configs["coco_precomp"], name) == (25, 30, 20, 1.5e-4)
     sizes = {
         name: (config.models["sgr"].training.batch_size, config.models["sgr"].training.processes)
         for name, config in configs.items()
     }
-    assert sizes == {"flickr30k": (128, 1), "coco_precomp": (128, 4)}
+    assert sizes == {"flickr30k_precomp": (128, 1), "coco_precomp": (128, 4)}
 
 
 def test_splits_words_and_figures_are_those_of_the_published_tables(configs):
     for name, config in configs.items():
-        folder = "f30k_precomp" if name == "flickr30k" else name
+        folder = "f30k_precomp" if name == "flickr30k_precomp" else name
         assert config.data.source == "scan_precomp" and config.encoder.given
         assert config.data.root == f"resources/{folder}"
         assert (config.data.precomp.train, config.data.precomp.val) == ("train", "dev")
         assert (config.data.precomp.captions_per_image, config.data.precomp.val_images) == (5, 1000)
         assert config.words.vocabulary == f"resources/{folder}/{folder}_vocab.json"
         assert config.evaluation.asp
-    coco, flickr = configs["coco_precomp"], configs["flickr30k"]
+    coco, flickr = configs["coco_precomp"], configs["flickr30k_precomp"]
     assert (coco.data.precomp.test, flickr.data.precomp.test) == ("testall", "test")
     assert coco.evaluation.pmrp == "resources/coco_precomp/instances_val2014.json"
     assert (coco.evaluation.folds, flickr.evaluation.folds) == (5, None)
@@ -76,7 +76,7 @@ def test_splits_words_and_figures_are_those_of_the_published_tables(configs):
 
 
 def test_regions_are_features_already():
-    config = raw("flickr30k")
+    config = raw("flickr30k_precomp")
     config["encoder"] = {"name": "butd"}
     with pytest.raises(ConfigError) as caught:
         load_config(config)

@@ -83,12 +83,12 @@ def test_a_missing_file_is_said_before_any_job(pairs):
 
 
 def test_the_config_of_coco_plans_every_job_where_its_files_lie(pairs):
-    shutil.copy(ROOT / "config/coco.yaml", pairs.folder / "config/coco.yaml")
-    done = pairs.run("-n", "--configfile", "config/coco.yaml")
+    shutil.copy(ROOT / "config/coco_encoded.yaml", pairs.folder / "config/coco_encoded.yaml")
+    done = pairs.run("-n", "--configfile", "config/coco_encoded.yaml")
     assert done.returncode != 0
     assert "resources/coco/train2017_image_embeddings.pt: no such file" in done.stdout
     shutil.copytree(pairs.folder / "resources/pairs", pairs.folder / "resources/coco")
-    planned = pairs.planned("--configfile", "config/coco.yaml")
+    planned = pairs.planned("--configfile", "config/coco_encoded.yaml")
     assert planned["prepare"] == planned["import_features"] == planned["align"] == 1
     # aligned; 3 seeds of nine published heads and losses and of four tuned ones
     assert planned["train"] == planned["score"] == 1 + 3 * 13

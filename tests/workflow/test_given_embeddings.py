@@ -192,15 +192,17 @@ def test_a_source_of_pictures_brings_no_features(given):
 
 
 def test_the_config_of_msr_vtt_plans_every_job_where_its_files_lie(given):
-    shutil.copy(ROOT / "config/msrvtt.yaml", given.folder / "config/msrvtt.yaml")
-    done = given.run("-n", "--configfile", "config/msrvtt.yaml")
+    shutil.copy(
+        ROOT / "config/msrvtt_embeddings.yaml", given.folder / "config/msrvtt_embeddings.yaml"
+    )
+    done = given.run("-n", "--configfile", "config/msrvtt_embeddings.yaml")
     assert done.returncode != 0
     assert "resources/msrvtt/msrvtt_train_embeddings: no such folder" in done.stdout
     write_data(given.folder / "resources/msrvtt")
     for split in ("train", "test"):
         folder = given.folder / "resources/msrvtt"
         (folder / split).rename(folder / f"msrvtt_{split}_embeddings")
-    planned = given.planned("--configfile", "config/msrvtt.yaml")
+    planned = given.planned("--configfile", "config/msrvtt_embeddings.yaml")
     # aligned; 3 seeds of PCME (2 similarities), of 4 published degrees and of 2 corrected ones
     assert planned["prepare"] == planned["import_features"] == planned["align"] == 1
     assert planned["train"] == 1 + 3 * 7 and planned["score"] == 1 + 3 * 8

@@ -196,7 +196,7 @@ def test_bad_regions_stop_the_import_or_are_listed(scan):
 
 @pytest.mark.parametrize(
     ("name", "folder", "test"),
-    [("flickr30k", "f30k_precomp", "test"), ("coco_precomp", "coco_precomp", "testall")],
+    [("flickr30k_precomp", "f30k_precomp", "test"), ("coco_precomp", "coco_precomp", "testall")],
 )
 def test_the_published_configs_plan_every_job_where_their_files_lie(scan, name, folder, test):
     shutil.copy(ROOT / f"config/{name}.yaml", scan.folder / f"config/{name}.yaml")
@@ -211,8 +211,8 @@ def test_the_published_configs_plan_every_job_where_their_files_lie(scan, name, 
     assert planned["prepare"] == planned["import_features"] == planned["tokenise"] == 1
     assert planned["train"] == planned["evaluate"] == 3
     # COCO's 125 million pairs are scored in ten jobs a run.
-    assert planned.get("score") == (3 if name == "flickr30k" else None)
-    assert planned.get("score_shard") == (None if name == "flickr30k" else 30)
+    assert planned.get("score") == (3 if name == "flickr30k_precomp" else None)
+    assert planned.get("score_shard") == (None if name == "flickr30k_precomp" else 30)
     assert not {"align", "extract_items", "deploy", "plot_space"} & set(planned)
 
 

@@ -1,35 +1,33 @@
-# Pictures and captions -> features of the frozen encoder.
+# Pictures, clips and captions -> features of the frozen encoders; in one job each, or in shards.
 
 
 rule extract_items:
     input:
         manifest=TABLES["manifest"],
     output:
-        frames=f"{SPACE}/features/frames.h5",
-        pooled=f"{SPACE}/features/pooled.h5",
-        regions=f"{SPACE}/features/regions.h5",
-        problems=f"{SPACE}/features/problems.csv",
+        [part_of_features(name) for name in EXTRACTED],
     log:
-        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}{SHARD_LOG}.log",
     benchmark:
-        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+        f"{LOG}/extract_items/{CONFIG.data.name}.{CONFIG.encoder.name}{SHARD_LOG}.tsv"
     conda:
-        environment("encoder")
+        encoder_environment("items")
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=CONFIG.encoder.side("items").memory_mb,
         runtime=240,
+        options=encoder_options,
     params:
         script=script("extract_items.py"),
         data=CONFIG.data.model_dump_json(),
-        encoder=CONFIG.encoder.model_dump_json(),
+        encoder=side_json("items"),
         device=CONFIG.device,
-        files=folder_hash(CONFIG.data.root),
+        files=RAW_FILES,
         code=encoder_code("extract_items.py"),
     shell:
-        "python {params.script} --data {params.data:q} --encoder {params.encoder:q} "
-        "--manifest {input.manifest} --frames {output.frames} --pooled {output.pooled} "
-        "--regions {output.regions} --problems {output.problems} --device {params.device} "
+        "python {params.script} --data {params.data:q} --encoder {params.encoder:q} {resources.options} "
+        f"{SHARD_OPTIONS} "
+        "--manifest {input.manifest} --out {output} --device {params.device} "
         "--threads {threads} 2>&1 | tee {log}"
 
 
@@ -37,25 +35,57 @@ rule extract_captions:
     input:
         captions=TABLES["captions"],
     output:
-        f"{SPACE}/features/captions.h5",
+        part_of_features("captions.h5"),
     log:
-        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
+        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}{SHARD_LOG}.log",
     benchmark:
-        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}.tsv"
+        f"{LOG}/extract_captions/{CONFIG.data.name}.{CONFIG.encoder.name}{SHARD_LOG}.tsv"
     conda:
-        environment("encoder")
+        encoder_environment("captions")
     threads: 4
     resources:
-        mem_mb=3000,
+        mem_mb=CONFIG.encoder.side("captions").memory_mb,
         runtime=120,
+        options=encoder_options,
     params:
         script=script("extract_captions.py"),
         data=CONFIG.data.name,
         kinds=sorted({*CONFIG.data.train_captions, *CONFIG.data.test_captions}),
-        encoder=CONFIG.encoder.model_dump_json(),
+        encoder=side_json("captions"),
         device=CONFIG.device,
-        code=encoder_code("extract_captions.py"),
+        code=encoder_code("extract_captions.py", "captions"),
     shell:
         "python {params.script} --dataset {params.data} --kinds {params.kinds:q} "
-        "--encoder {params.encoder:q} --captions {input.captions} --out {output} "
+        "--encoder {params.encoder:q} {resources.options} "
+        f"{SHARD_OPTIONS} "
+        "--captions {input.captions} --out {output} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"
+
+
+if SHARDED:
+
+    rule gather_features:
+        input:
+            expand(
+                f"{SHARDS}/{{shard}}/{{{{name}}}}",
+                shard=range(CONFIG.encoder.shards),
+            ),
+        output:
+            f"{SPACE}/features/{{name}}",
+        log:
+            f"{LOG}/gather_features/{CONFIG.data.name}.{CONFIG.encoder.name}.{{name}}.log",
+        benchmark:
+            f"{LOG}/gather_features/{CONFIG.data.name}.{CONFIG.encoder.name}.{{name}}.tsv"
+        wildcard_constraints:
+            name=r"[a-z_]+\.(h5|csv)",
+        conda:
+            environment("data")
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=60,
+        params:
+            script=script("gather_features.py"),
+            code=code("gather_features.py"),
+        shell:
+            "python {params.script} {input} --out {output} 2>&1 | tee {log}"

@@ -4,6 +4,7 @@
 rule prepare:
     input:
         GIVEN_FILES,
+        list(REMOTE),
     output:
         **TABLES,
         problems=f"{DATA}/problems.csv",
@@ -21,7 +22,7 @@ rule prepare:
     params:
         script=script("prepare.py"),
         settings=CONFIG.data.model_dump_json(),
-        files=[] if CONFIG.encoder.given else folder_hash(CONFIG.data.root),
+        files=RAW_FILES,
         code=source_code("prepare.py"),
     shell:
         "python {params.script} --settings {params.settings:q} --manifest {output.manifest} "

@@ -5,6 +5,7 @@ import os
 
 from polymatch.errors import DataError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
+from polymatch.settings.offered import needed_features, offered
 
 DATA = f"results/{CONFIG.data.name}"
 SPACE = f"{DATA}/{CONFIG.encoder.name}"
@@ -23,6 +24,13 @@ EMBEDDINGS = {
 # What a model may start from -> the stores that it is given.
 STORES = {
     "embeddings": EMBEDDINGS,
+    **{
+        sound: {
+            "embedded_items": f"{SPACE}/features/{sound}.h5",
+            "embedded_captions": f"{SPACE}/features/captions.h5",
+        }
+        for sound in ("audio", "audio_all", "fused")
+    },
     "features": {
         "embedded_items": f"{SPACE}/features/pooled.h5",
         "embedded_captions": f"{SPACE}/features/captions.h5",
@@ -69,6 +77,94 @@ def given_features():
 
 GIVEN_FILES, GIVEN_STORES = given_features() if CONFIG.encoder.given else ([], [])
 
+# What the encoder is asked for: the models' starts, and lists of what it could not give.
+FEATURES = sorted({"pooled", *needed_features(CONFIG)})
+SOUND = {"audio", "audio_all", "fused"} & {*FEATURES}
+EXTRACTED = [
+    *(f"{name}.h5" for name in FEATURES),
+    "problems.csv",
+    *(["silent.csv"] if SOUND else []),
+]
+SHARDED = CONFIG.encoder.shards > 1
+SHARDS = f"{SPACE}/features/shards/of_{CONFIG.encoder.shards}"
+SHARD_OPTIONS = (
+    f"--shard {{wildcards.shard}} --shards {CONFIG.encoder.shards}" if SHARDED else ""
+)
+
+
+SHARD_LOG = ".{shard}" if SHARDED else ""
+
+
+def encoder_options(wildcards):
+    """What the encoders' jobs are told beside: whether weights may be fetched, and to where.
+
+    It is a resource, since those do not make a job run again.
+    """
+    root = CONFIG.data_root or "resources"
+    return f"{'--download ' if CONFIG.download else ''}--data-root {root}"
+
+
+def remote():
+    """Files of the data set that are fetched, each by its output, and its folders placed by hand.
+
+    What is missing and may not be fetched is listed before any job.
+    """
+    from polymatch.data.expected import expected_table, missing_files
+    from polymatch.sources import remote_files
+
+    root = Path(CONFIG.data.root)
+    with one_line_errors():
+        files = remote_files(CONFIG.data)
+        missing = missing_files(files, root)
+        if missing and not CONFIG.download:
+            raise DataError(
+                f"{root}: {len(missing)} of {len(files)} files are missing; set `download: true` "
+                f"to fetch them, or place them by hand:\n{expected_table(missing, root)}"
+            )
+    there = {root / file.output: file for file in files}
+    fetched = {
+        str(path): file
+        for path, file in there.items()
+        if file in missing or path.exists()
+    }
+    by_hand = [
+        root / file.unpacked.folder
+        for path, file in there.items()
+        if str(path) not in fetched and file.unpacked
+    ]
+    return fetched, by_hand
+
+
+REMOTE, BY_HAND = remote()
+
+
+def raw_files():
+    """Hash of the raw files that no rule fetches: pictures and clips placed by hand."""
+    if CONFIG.encoder.given:
+        return []
+    if REMOTE or BY_HAND:
+        return [folder_hash(folder) for folder in BY_HAND]
+    return folder_hash(CONFIG.data.root)
+
+
+RAW_FILES = raw_files()
+
+
+def part_of_features(name, wildcard="shard"):
+    """Where a job writes a file of features: in its place, or as a part that is gathered."""
+    if not SHARDED:
+        return f"{SPACE}/features/{name}"
+    return temp(f"{SHARDS}/{{{wildcard}}}/{name}")
+
+
+def side_json(name):
+    """Settings of one side's encoder, without what its numbers do not depend on."""
+    other = {"items": {"captions"}, "captions": {"items", "batch_size", "stored"}}[name]
+    kept = CONFIG.encoder.model_copy(update=dict.fromkeys(other & {"items", "captions"}))
+    excluded = {"shards": True, name: {"memory_mb"}} | dict.fromkeys(other, True)
+    return kept.model_dump_json(exclude=excluded)
+
+
 # What the figures that need more than the right answers are computed from.
 JUDGED = {}
 if CONFIG.evaluation.asp:
@@ -81,8 +177,13 @@ def annotation_files():
     """Files that people annotated, named in the config; what is missing is said before any job."""
     from polymatch.data.annotations import annotation_files as named
 
+    folders = {
+        str(Path(CONFIG.data.root) / file.unpacked.folder): marker
+        for marker, file in REMOTE.items()
+        if file.unpacked
+    }
     with one_line_errors():
-        return named(CONFIG.evaluation)
+        return named(CONFIG.evaluation, folders)
 
 
 ANNOTATIONS = annotation_files()
@@ -91,6 +192,7 @@ ANNOTATIONS = annotation_files()
 wildcard_constraints:
     model="[^/]+",
     seed=r"\d+",
+    shard=r"\d+",
     kind="[a-z]+",
     sweep="[^/]+",
     study="[^/]+",
@@ -136,16 +238,26 @@ def source_code(name):
     return code(name, f"polymatch.sources.{CONFIG.data.source}")
 
 
-def encoder_code(name):
-    """Hash of a script that runs the encoder, with the encoder's own module."""
-    return code(name, f"polymatch.encoders.{CONFIG.encoder.name}")
+def encoder_code(name, side="items"):
+    """Hash of a script that runs the encoder of a side, with the encoder's own module."""
+    return code(name, f"polymatch.encoders.{CONFIG.encoder.side(side).module}")
+
+
+def encoder_environment(side):
+    """Conda environment of the encoder of a side."""
+    if CONFIG.encoder.given:
+        return environment("encoder")
+    return environment(offered(CONFIG.encoder.side(side).module).environment)
 
 
 def feature_code():
     """Hashes of all the code that makes features."""
     if CONFIG.encoder.given:
         return [source_code("import_features.py")]
-    return [encoder_code("extract_items.py"), encoder_code("extract_captions.py")]
+    return [
+        encoder_code("extract_items.py"),
+        encoder_code("extract_captions.py", "captions"),
+    ]
 
 
 def evaluation_code(name):
@@ -170,7 +282,11 @@ def code_of_words(model):
     hashes += [code("tag.py")] if model.needs_tags else []
     if model.needs_word_vectors:
         own = CONFIG.words.vectors == "encoder"
-        hashes.append((encoder_code if own else code)("word_vectors.py"))
+        hashes.append(
+            encoder_code("word_vectors.py", "captions")
+            if own
+            else code("word_vectors.py")
+        )
     return hashes
 
 

@@ -45,28 +45,29 @@ rule word_vectors:
     benchmark:
         f"{LOG}/word_vectors/{CONFIG.data.name}.tsv"
     conda:
-        environment("encoder")
+        encoder_environment("captions")
     threads: 1
     resources:
         # The names of a word2vec of 1.7 million words, and 50,000 vectors twice.
         mem_mb=2000,
         runtime=30,
+        options=encoder_options,
     params:
         script=script("word_vectors.py"),
         data=CONFIG.data.name,
         settings=CONFIG.words.model_dump_json(),
-        encoder=CONFIG.encoder.model_dump_json(),
+        encoder=side_json("captions"),
         files=(
             folder_hash(CONFIG.words.vectors)
             if CONFIG.words.vectors not in (None, "encoder")
             else ""
         ),
         code=(
-            encoder_code("word_vectors.py")
+            encoder_code("word_vectors.py", "captions")
             if CONFIG.words.vectors == "encoder" and not CONFIG.encoder.given
             else code("word_vectors.py")
         ),
     shell:
         "python {params.script} --dataset {params.data} --settings {params.settings:q} "
         "--encoder {params.encoder:q} --vocabulary {input.vocabulary} "
-        "--vectors {output.vectors} --unknown {output.unknown} 2>&1 | tee {log}"
+        "--vectors {output.vectors} --unknown {output.unknown} {resources.options} --device cpu 2>&1 | tee {log}"

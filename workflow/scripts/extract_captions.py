@@ -4,11 +4,10 @@ from pathlib import Path
 
 import torch
 
-from arguments import parser, section
+from arguments import add_loading, loaded, parser, section
 from polymatch.data.captions import select_kinds
+from polymatch.data.splits import shard_of
 from polymatch.data.tables import read_table
-from polymatch.device import pick_device
-from polymatch.encoders import load_encoder
 from polymatch.encoders.extract import extract_captions
 from polymatch.errors import one_line_errors
 from polymatch.settings.encoder import EncoderSettings
@@ -21,12 +20,13 @@ def main() -> None:
     args.add_argument("--encoder", type=section(EncoderSettings), required=True)
     args.add_argument("--captions", type=Path, required=True)
     args.add_argument("--out", type=Path, required=True, help="HDF5 to write")
-    args.add_argument("--device", default="auto")
+    add_loading(args)
     given = args.parse_args()
     torch.set_num_threads(given.threads)
+    captions = select_kinds(read_table(given.captions, "captions"), given.kinds)
     extract_captions(
-        select_kinds(read_table(given.captions, "captions"), given.kinds),
-        load_encoder(given.encoder.name, pick_device(given.device)),
+        captions.iloc[shard_of(len(captions), given.shard, given.shards, "encoder.shards")],
+        loaded(given, "captions"),
         given.out,
         {"dataset": given.dataset, "command": "extract_captions"},
     )

@@ -1,13 +1,11 @@
-"""Run the frozen encoder over the pictures and write its features."""
+"""Run the frozen encoder over pictures and clips and write its features."""
 
 from pathlib import Path
 
 import torch
 
-from arguments import parser, section
+from arguments import add_loading, loaded, parser, section
 from polymatch.data.tables import read_table, write_table
-from polymatch.device import pick_device
-from polymatch.encoders import load_encoder
 from polymatch.encoders.extract import extract_items
 from polymatch.errors import one_line_errors
 from polymatch.settings.encoder import EncoderSettings
@@ -19,22 +17,31 @@ def main() -> None:
     args.add_argument("--data", type=section(DataSettings), required=True)
     args.add_argument("--encoder", type=section(EncoderSettings), required=True)
     args.add_argument("--manifest", type=Path, required=True)
-    for feature in ("frames", "pooled", "regions"):
-        args.add_argument(f"--{feature}", type=Path, required=True, help="HDF5 to write")
-    args.add_argument("--problems", type=Path, required=True, help="items left out, CSV")
-    args.add_argument("--device", default="auto")
+    args.add_argument(
+        "--out",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="NAME.h5 of each feature, problems.csv (items left out), silent.csv (without sound)",
+    )
+    add_loading(args)
     given = args.parse_args()
     torch.set_num_threads(given.threads)
+    out = {path.name: path for path in given.out}
     problems = extract_items(
         read_table(given.manifest, "manifest"),
         given.data.root,
-        load_encoder(given.encoder.name, pick_device(given.device)),
-        {"frames": given.frames, "pooled": given.pooled, "regions": given.regions},
+        loaded(given, "items"),
+        {path.stem: path for path in given.out if path.suffix == ".h5"},
         {"dataset": given.data.name, "command": "extract_items"},
         given.encoder.batch_size,
         given.data.on_bad_item,
+        given.encoder.stored,
+        shard=given.shard,
+        shards=given.shards,
+        silent=out.get("silent.csv"),
     )
-    write_table(problems, given.problems, "problems")
+    write_table(problems, out["problems.csv"], "problems")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from polymatch.evaluation.record import Evidence, foreign_evidence, read_evidenc
 from polymatch.reporting.external import external_table
 from polymatch.settings.external import ExternalSettings
 from polymatch.settings.stages import EvaluationSettings
+from polymatch.sources import protocol_of
 
 
 def main() -> None:
@@ -62,6 +63,7 @@ def main() -> None:
         against=entry.against,
         kind=given.kind,
         runs=[RetrievalRanks.load(path) for path in given.against],
+        protocol=protocol_of(given.data) if entry.own else None,
     )
     scored.ranks.save(given.ranks)
     write_table(table, given.table, "external")

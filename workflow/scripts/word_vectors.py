@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from arguments import section
+from arguments import add_loading, loaded, section
 from polymatch.data.tables import write_table
 from polymatch.data.vocabulary import Vocabulary
 from polymatch.data.word_vectors import (
@@ -26,15 +26,16 @@ def main() -> None:
     args.add_argument("--vocabulary", type=Path, required=True)
     args.add_argument("--vectors", type=Path, required=True, help="HDF5 to write")
     args.add_argument("--unknown", type=Path, required=True, help="CSV to write")
+    add_loading(args)
     given = args.parse_args()
     named = vectors_named(given.settings, given.encoder, "word_vectors.h5")
     vocabulary = Vocabulary.load(given.vocabulary, given.settings.style)
     words = own_words(vocabulary)
     if named == "encoder":
         # Here: it takes seconds, and word2vec needs no network.
-        from polymatch.encoders import load_encoder, word_embeddings
+        from polymatch.encoders import word_embeddings
 
-        encoder = load_encoder(given.encoder.name, "cpu")
+        encoder = loaded(given, "captions")
         source, found = encoder.info.name, word_embeddings(encoder, words)
     else:
         source, found = f"word2vec of {named}", word2vec(named, words)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from polymatch.data.categories import GROUPS
@@ -23,12 +24,19 @@ CXC_RIGHT_FROM = 3.0
 Answers = dict[str, list[str]]
 
 
-def annotation_files(settings: JudgedSettings) -> dict[str, list[str]]:
+def annotation_files(
+    settings: JudgedSettings, fetched: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
     """The files that each key of the section `evaluation` names.
+
+    Args:
+        fetched: folders that archives are unpacked to, each with the marker that is there when
+            that is done; a marker stands for every file in its folder, which may not be there yet.
 
     Raises:
         DataError: one of them is not there.
     """
+    markers = {Path(folder): marker for folder, marker in (fetched or {}).items()}
     folder = settings.eccv
     named = {
         "pmrp": [settings.pmrp] if settings.pmrp not in (None, GROUPS) else [],
@@ -36,9 +44,12 @@ def annotation_files(settings: JudgedSettings) -> dict[str, list[str]]:
         "cxc": [settings.cxc] if settings.cxc else [],
     }
     for key, paths in named.items():
-        for path in paths:
-            if not Path(path).is_file():
+        for place, path in enumerate(paths):
+            folder = next((one for one in markers if one in Path(path).parents), None)
+            if not Path(path).is_file() and (folder is None or folder.exists()):
                 raise DataError(f"{path}: no such file; `evaluation.{key}` names it")
+            if folder is not None:
+                paths[place] = markers[folder]
     return named
 
 

@@ -68,19 +68,17 @@ def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) ->
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def shard_of(items: int, shard: int, shards: int) -> slice:
+def shard_of(items: int, shard: int, shards: int, key: str = "scoring.shards") -> slice:
     """The items of one of ``shards`` shards of nearly equal size, in order.
 
     Raises:
-        ConfigError: there are fewer items than shards.
+        ConfigError: there are fewer items than shards; names the ``key`` that asked for so many.
 
     >>> [shard_of(10, shard, 3) for shard in range(3)]
     [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
     """
     if shards > items:
-        raise ConfigError(
-            f"scoring.shards: {shards} shards of {items} test items; allowed: 1 to {items}"
-        )
+        raise ConfigError(f"{key}: {shards} shards of {items} rows; allowed: 1 to {items}")
     return slice(items * shard // shards, items * (shard + 1) // shards)
 
 
@@ -89,7 +87,8 @@ class SplitReader:
     """Reads splits of one data set from its tables and two feature stores.
 
     With ``skip_missing``, items without features (pictures that the encoder's stage left out and
-    listed) are left out here too; without it they are an error. ``tags`` are what a concept space
+    listed) are left out here too, as they are if the store says that it ``leaves_out`` some (items
+    without sound); else they are an error. ``tags`` are what a concept space
     is trained with, where one is.
     """
 
@@ -179,7 +178,7 @@ class SplitReader:
     def _rows(self, split: str, kinds: list[str]) -> tuple[list[str], pd.DataFrame]:
         captions = select_kinds(self.captions, kinds)
         in_split = self.manifest.loc[self.manifest["split"] == split, "item_id"]
-        if self.skip_missing:
+        if self._skips():
             in_split = in_split[in_split.isin(FeatureStore(self.item_store).ids)]
         captions = captions[captions["item_id"].isin(in_split)]
         # An item without a caption of these kinds has no right answer in either direction.
@@ -191,6 +190,15 @@ class SplitReader:
                 f"{' or '.join(kinds)}; check `data.train_captions` and `data.test_captions`"
             )
         return items, captions
+
+    def _skips(self) -> bool:
+        """Whether items without features are left out: as asked, or as the store itself says."""
+        if self.skip_missing:
+            return True
+        # A stage that needs no features names no store.
+        return (
+            self.item_store.is_file() and "leaves_out" in FeatureStore(self.item_store).attributes
+        )
 
     def _features(self, path: Path, ids: list[str]) -> Any:
         store, rows = self._stored(path, ids)

@@ -51,6 +51,7 @@ class EncoderInfo:
         joint_space: whether items and captions already lie in one space.
         preprocessing: how a picture and a text become the networks' input.
         sha256: name of each pinned file and its SHA-256.
+        reads_captions: whether the module reads captions.
         environment: the file in ``envs`` that has what the module imports, without its suffix.
         sound_rate: samples a second of the sound that it takes; None where it takes none.
     """
@@ -64,6 +65,7 @@ class EncoderInfo:
     citation: str
     revision: str
     sha256: Mapping[str, str]
+    reads_captions: bool = True
     environment: str = "encoder"
     sound_rate: int | None = None
 

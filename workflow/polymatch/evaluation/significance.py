@@ -230,17 +230,29 @@ def _unknown(metric: str, allowed: str) -> NumericsError:
     return NumericsError(f"metric {metric!r} cannot be tested; choose {allowed}")
 
 
+def same_queries(a: RetrievalRanks, b: RetrievalRanks) -> bool:
+    """Whether both are ranks of the same queries over the same gallery, so that they can be paired.
+
+    One whose items are fewer (those that have sound, say) cannot.
+    """
+    return _difference_between(a, b) is None
+
+
 def _check_same_queries(runs: list[RetrievalRanks]) -> None:
+    for run in runs[1:]:
+        if found := _difference_between(runs[0], run):
+            raise DataError(
+                f"paired_test: the runs differ in {found}; only ranks of "
+                "the same queries over the same gallery, in the same order, can be paired"
+            )
+
+
+def _difference_between(a: RetrievalRanks, b: RetrievalRanks) -> str | None:
     for direction in DIRECTIONS:
-        first = runs[0].of(direction)
-        for run in runs[1:]:
-            part = run.of(direction)
-            for field in ("query_ids", "clusters", "n_candidates"):
-                if not np.array_equal(getattr(first, field), getattr(part, field)):
-                    raise DataError(
-                        f"paired_test: the runs differ in {field} of {direction}; only ranks of "
-                        "the same queries over the same gallery, in the same order, can be paired"
-                    )
+        for field in ("query_ids", "clusters", "n_candidates"):
+            if not np.array_equal(*(getattr(one.of(direction), field) for one in (a, b))):
+                return f"{field} of {direction}"
+    return None
 
 
 def _sign_flip_p_value(share: np.ndarray, resamples: int, seed: int) -> float:

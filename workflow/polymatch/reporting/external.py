@@ -24,6 +24,7 @@ def external_table(
     against: str | None = None,
     kind: str | None = None,
     runs: Sequence[RetrievalRanks] = (),
+    protocol: str | None = None,
 ) -> pd.DataFrame:
     """One row: the matrix's metrics, and its differences from a model of ours.
 
@@ -36,11 +37,12 @@ def external_table(
         against: the model that it is compared with, if any.
         kind: similarity of that model.
         runs: ranks of the model's runs on the same queries; their mean is compared.
+        protocol: which split and captions it is of; None for a matrix of another data set.
 
     Raises:
         DataError: the runs' queries are others than the matrix's.
     """
-    row: dict[str, Any] = {"name": name, "matrices": matrices}
+    row: dict[str, Any] = {"name": name, "protocol": protocol, "matrices": matrices}
     row |= {"captions_dropped": dropped, **scored.row()}
     row |= {"against": against, "against_similarity": kind, "against_runs": len(runs)}
     for metric in COMPARED:

@@ -2,12 +2,14 @@
 
 A row is a model and a similarity. Means and standard deviations are over seeds; the interval is a
 bootstrap over test items of the mean over seeds. Differences in R-sum from the baseline, and from
-the best row, are paired tests over the same queries, corrected for the number of rows (Holm).
+the best row, are paired tests over the same queries, corrected for the number of rows (Holm). Rows
+of other queries than the baseline's (those of items that have sound) come last and are not tested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,14 @@ from polymatch.evaluation import (
     paired_test,
 )
 from polymatch.evaluation.ranks import DIRECTIONS
+from polymatch.evaluation.significance import same_queries
 from polymatch.reporting.summary import SIMULATED, SIZES, run_directory
 from polymatch.settings.config import Config
 from polymatch.settings.stages import EvaluationSettings
 
 METRICS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10", "rsum")
 LEVEL = 0.05
+UNTESTED = ("itself", "other queries")
 # Shown in text where they were asked for.
 _SEMANTIC = ("t2v_asp", "t2v_pmrp")
 
@@ -45,25 +49,30 @@ def leaderboard(config: Config, space: Path, summary: pd.DataFrame) -> pd.DataFr
         A frame as described by ``workflow/schemas/leaderboard.schema.json``, best first.
     """
     ranks = _load_ranks(config, space)
-    rows = pd.DataFrame(
-        [_row(key, _rows_of(summary, key), ranks[key], config.evaluation) for key in ranks]
-    ).sort_values("rsum", ascending=False, kind="stable", ignore_index=True)
     baseline = (config.baseline, config.model_entry(config.baseline).scored_by[0])
-    keys: list[Key] = list(zip(rows["model"], rows["similarity"], strict=True))
-    best = keys[0]
-    against_baseline = compare(keys, baseline, ranks, config.evaluation)
-    against_best = compare(keys, best, ranks, config.evaluation)
-    return rows.assign(
-        rsum_vs_baseline=[test.difference for test, _ in against_baseline],
-        rsum_vs_baseline_lo=[test.low for test, _ in against_baseline],
-        rsum_vs_baseline_hi=[test.high for test, _ in against_baseline],
-        p_vs_baseline=[p for _, p in against_baseline],
-        vs_baseline=[
-            _verdict(key, baseline, *t) for key, t in zip(keys, against_baseline, strict=True)
-        ],
-        p_vs_best=[p for _, p in against_best],
-        vs_best=[_verdict(key, best, *t) for key, t in zip(keys, against_best, strict=True)],
-    )
+    rows = [_row(key, _rows_of(summary, key), ranks[key], config.evaluation) for key in ranks]
+    paired = [same_queries(ranks[key][0], ranks[baseline][0]) for key in ranks]
+    order = sorted(range(len(rows)), key=lambda row: (not paired[row], -rows[row]["rsum"]))
+    board = pd.DataFrame([rows[row] for row in order])
+    keys = [list(ranks)[row] for row in order]
+    tested = keys[: sum(paired)]
+    for place, other in (("baseline", baseline), ("best", keys[0])):
+        found = [
+            *compare(tested, other, ranks, config.evaluation),
+            *[None] * (len(keys) - len(tested)),
+        ]
+        if place == "baseline":
+            board["rsum_vs_baseline"] = _numbers(one and one[0].difference for one in found)
+            board["rsum_vs_baseline_lo"] = _numbers(one and one[0].low for one in found)
+            board["rsum_vs_baseline_hi"] = _numbers(one and one[0].high for one in found)
+        board[f"p_vs_{place}"] = _numbers(one and one[1] for one in found)
+        verdicts = [_verdict(key, other, one) for key, one in zip(keys, found, strict=True)]
+        board[f"vs_{place}"] = verdicts
+    return board
+
+
+def _numbers(values: Iterable[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def _rows_of(summary: pd.DataFrame, key: Key) -> pd.DataFrame:
@@ -77,6 +86,7 @@ def _row(
         "model": key[0],
         "similarity": key[1],
         "family": seeds["family"].iloc[0],
+        "protocol": seeds["protocol"].iloc[0],
         "seeds": len(seeds),
     }
     intervals = bootstrap_intervals(
@@ -139,9 +149,12 @@ def compare(
     return [(test, float(adjusted.get(i, 1.0))) for i, test in enumerate(tests)]
 
 
-def _verdict(key: Key, other: Key, test: PairedTest, p_value: float) -> str:
+def _verdict(key: Key, other: Key, found: tuple[PairedTest, float] | None) -> str:
     if key == other:
         return "itself"
+    if found is None:
+        return "other queries"
+    test, p_value = found
     if p_value >= LEVEL:
         return "no significant difference"
     return "better" if test.difference > 0 else "worse"
@@ -159,7 +172,7 @@ def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
             "rsum": _mean_and_bounds(board, "rsum"),
             **{m: board[m].map("{:.1f}".format) for m in _SEMANTIC if m in board},
             "vs baseline (p)": [
-                verdict if verdict == "itself" else f"{verdict} ({p:.3f})"
+                verdict if verdict in UNTESTED else f"{verdict} ({p:.3f})"
                 for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
             ],
             "latency_ms": board["latency_ms"].map("{:.2f}".format),

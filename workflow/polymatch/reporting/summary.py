@@ -12,6 +12,7 @@ import pandas as pd
 from polymatch.evaluation.record import with_bounds
 from polymatch.provenance import settings_hash
 from polymatch.settings.config import Config, Run
+from polymatch.sources import protocol_of
 
 CERTIFICATE = {
     "outside_share": "surrogate_outside_share",
@@ -84,6 +85,7 @@ def _row(
     certificate = _json(folder / "certificate.json") if entry.certified else {}
     return {
         "dataset": config.data.name,
+        "protocol": protocol_of(config.data),
         "encoder": config.encoder.name,
         "family": entry.family,
         "model": run.model,

@@ -29,6 +29,11 @@ class SideSettings(Section):
         description="commit of the model on the hub, so that it is the same next year; needed for "
         "a `model` that is no local path and that the module does not pin itself",
     )
+    memory_mb: int = Field(
+        4000,
+        ge=1,
+        description="memory of a job that runs it, in MB, for a cluster; weights and all",
+    )
 
 
 class EncoderSettings(Section):

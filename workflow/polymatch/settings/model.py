@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from polymatch.settings.section import Number, Section
 
-Start: TypeAlias = Literal["embeddings", "features", "regions", "frames"]
+Start: TypeAlias = Literal[
+    "embeddings", "features", "regions", "frames", "audio", "audio_all", "fused"
+]
 
 Select: TypeAlias = Literal[
     "val_rsum", "val_t2v_rsum", "val_v2t_rsum", "val_r1", "val_t2v_r1", "val_v2t_r1", "last"
@@ -134,8 +136,8 @@ class ModelSettings(Section):
     def starts_from(self) -> Start:
         """What the model is given.
 
-        The aligned space's embeddings, the encoders' features, or regions or frames of items and
-        words of captions.
+        The aligned space's embeddings, the encoders' features, regions or frames of items and words
+        of captions, or features of the items' sound.
         """
         return "embeddings"
 

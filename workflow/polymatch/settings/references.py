@@ -8,6 +8,7 @@ from polymatch.errors import ConfigError
 from polymatch.provenance import modules_in
 from polymatch.settings.explain import suggest
 from polymatch.settings.external import check_external
+from polymatch.settings.offered import check_encoder
 from polymatch.settings.teachers import check_teachers
 from polymatch.settings.words import check_word_vectors
 
@@ -39,6 +40,7 @@ def check_references(config: Config) -> None:
     _check_models_named(config)
     _check_members(config)
     _check_uses(config)
+    check_encoder(config)
     measures = modules_in("evaluation", "measures")
     for metric in config.evaluation.metrics:
         if metric not in measures:

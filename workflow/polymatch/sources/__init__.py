@@ -10,7 +10,9 @@ from polymatch.sources.registry import (
     given_stores,
     known_sources,
     load,
+    protocol_of,
     read_source,
+    remote_files,
 )
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     "given_stores",
     "known_sources",
     "load",
+    "protocol_of",
     "read_source",
+    "remote_files",
 ]

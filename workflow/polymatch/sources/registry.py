@@ -16,6 +16,7 @@ from typing import Protocol, cast
 
 import pandas as pd
 
+from polymatch.data.remote import RemoteFile
 from polymatch.errors import ConfigError
 from polymatch.settings.stages import DataSettings
 from polymatch.sources.info import SourceInfo
@@ -83,6 +84,26 @@ STARTS_FROM = {
 def read_source(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the items and the captions of the configured data set, as its source gives them."""
     return load(data.source).read(data)
+
+
+def remote_files(data: DataSettings) -> list[RemoteFile]:
+    """Every file of the configured data set that can be fetched; none if it has no such files."""
+    listed: Callable[[DataSettings], list[RemoteFile]] = getattr(
+        load(data.source), "remote_files", lambda data: []
+    )
+    return listed(data)
+
+
+def protocol_of(data: DataSettings) -> str:
+    """Which split and captions a figure stands for, in words; it stands in every row.
+
+    >>> protocol_of(DataSettings())
+    'own split, all captions'
+    """
+    named: Callable[[DataSettings], str] = getattr(
+        load(data.source), "protocol", lambda data: "own split, all captions"
+    )
+    return named(data)
 
 
 def brings_features(name: str) -> bool:
