@@ -2,11 +2,10 @@
 
 Writes two stores of random features (566,747 captions x 4,096 and 113,287 items x 1,152: 9.8 GB)
 into a folder of its own under --folder, trains an entry of a config (SigLIP's head and loss of
-config/coco_encoded.yaml) for one epoch from each loader, turn by turn, and deletes them. Peak memory is of
-a process of its own that only streams, without the page cache, which the kernel takes back when it
-needs it.
-
-    python benchmarks/loader.py --folder /somewhere/with/10GB [--threads 2] [--rounds 1]
+config/coco_encoded.yaml) for one epoch from each loader, turn by turn, and deletes them. Peak
+memory is of a process of its own that only streams, without the page cache, which the kernel takes
+back when it needs it.      python benchmarks/loader.py --folder /somewhere/with/10GB [--threads 2]
+[--rounds 1]
 """
 
 from __future__ import annotations

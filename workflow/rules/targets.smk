@@ -160,7 +160,9 @@ def part_of_features(name, wildcard="shard"):
 def side_json(name):
     """Settings of one side's encoder, without what its numbers do not depend on."""
     other = {"items": {"captions"}, "captions": {"items", "batch_size", "stored"}}[name]
-    kept = CONFIG.encoder.model_copy(update=dict.fromkeys(other & {"items", "captions"}))
+    kept = CONFIG.encoder.model_copy(
+        update=dict.fromkeys(other & {"items", "captions"})
+    )
     excluded = {"shards": True, name: {"memory_mb"}} | dict.fromkeys(other, True)
     return kept.model_dump_json(exclude=excluded)
 

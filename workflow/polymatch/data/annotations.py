@@ -45,11 +45,11 @@ def annotation_files(
     }
     for key, paths in named.items():
         for place, path in enumerate(paths):
-            folder = next((one for one in markers if one in Path(path).parents), None)
-            if not Path(path).is_file() and (folder is None or folder.exists()):
+            inside = next((one for one in markers if one in Path(path).parents), None)
+            if not Path(path).is_file() and (inside is None or inside.exists()):
                 raise DataError(f"{path}: no such file; `evaluation.{key}` names it")
-            if folder is not None:
-                paths[place] = markers[folder]
+            if inside is not None:
+                paths[place] = markers[inside]
     return named
 
 
