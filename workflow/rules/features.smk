@@ -16,16 +16,17 @@ rule extract_items:
     resources:
         mem_mb=CONFIG.encoder.side("items").memory_mb,
         runtime=240,
+        python=encoder_python("items"),
         options=encoder_options,
     params:
         script=script("extract_items.py"),
         data=CONFIG.data.model_dump_json(),
-        encoder=side_json("items"),
+        encoder=CONFIG.encoder.of("items").model_dump_json(),
         device=CONFIG.device,
         files=RAW_FILES,
         code=encoder_code("extract_items.py"),
     shell:
-        "python {params.script} --data {params.data:q} --encoder {params.encoder:q} {resources.options} "
+        "{resources.python} {params.script} --data {params.data:q} --encoder {params.encoder:q} {resources.options} "
         f"{SHARD_OPTIONS} "
         "--manifest {input.manifest} --out {output} --device {params.device} "
         "--threads {threads} 2>&1 | tee {log}"
@@ -46,16 +47,17 @@ rule extract_captions:
     resources:
         mem_mb=CONFIG.encoder.side("captions").memory_mb,
         runtime=120,
+        python=encoder_python("captions"),
         options=encoder_options,
     params:
         script=script("extract_captions.py"),
         data=CONFIG.data.name,
         kinds=sorted({*CONFIG.data.train_captions, *CONFIG.data.test_captions}),
-        encoder=side_json("captions"),
+        encoder=CONFIG.encoder.of("captions").model_dump_json(),
         device=CONFIG.device,
         code=encoder_code("extract_captions.py", "captions"),
     shell:
-        "python {params.script} --dataset {params.data} --kinds {params.kinds:q} "
+        "{resources.python} {params.script} --dataset {params.data} --kinds {params.kinds:q} "
         "--encoder {params.encoder:q} {resources.options} "
         f"{SHARD_OPTIONS} "
         "--captions {input.captions} --out {output} "

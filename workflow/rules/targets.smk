@@ -95,6 +95,11 @@ SHARD_OPTIONS = (
 SHARD_LOG = ".{shard}" if SHARDED else ""
 
 
+def encoder_python(side):
+    """The interpreter that runs the encoder of a side; a resource too, for the same reason."""
+    return CONFIG.encoder.side(side).python or "python"
+
+
 def encoder_options(wildcards):
     """What the encoders' jobs are told beside: whether weights may be fetched, and to where.
 
@@ -155,16 +160,6 @@ def part_of_features(name, wildcard="shard"):
     if not SHARDED:
         return f"{SPACE}/features/{name}"
     return temp(f"{SHARDS}/{{{wildcard}}}/{name}")
-
-
-def side_json(name):
-    """Settings of one side's encoder, without what its numbers do not depend on."""
-    other = {"items": {"captions"}, "captions": {"items", "batch_size", "stored"}}[name]
-    kept = CONFIG.encoder.model_copy(
-        update=dict.fromkeys(other & {"items", "captions"})
-    )
-    excluded = {"shards": True, name: {"memory_mb"}} | dict.fromkeys(other, True)
-    return kept.model_dump_json(exclude=excluded)
 
 
 # What the figures that need more than the right answers are computed from.

@@ -51,12 +51,13 @@ rule word_vectors:
         # The names of a word2vec of 1.7 million words, and 50,000 vectors twice.
         mem_mb=2000,
         runtime=30,
+        python=encoder_python("captions"),
         options=encoder_options,
     params:
         script=script("word_vectors.py"),
         data=CONFIG.data.name,
         settings=CONFIG.words.model_dump_json(),
-        encoder=side_json("captions"),
+        encoder=CONFIG.encoder.of("captions").model_dump_json(),
         files=(
             folder_hash(CONFIG.words.vectors)
             if CONFIG.words.vectors not in (None, "encoder")
@@ -68,6 +69,6 @@ rule word_vectors:
             else code("word_vectors.py")
         ),
     shell:
-        "python {params.script} --dataset {params.data} --settings {params.settings:q} "
+        "{resources.python} {params.script} --dataset {params.data} --settings {params.settings:q} "
         "--encoder {params.encoder:q} --vocabulary {input.vocabulary} "
         "--vectors {output.vectors} --unknown {output.unknown} {resources.options} --device cpu 2>&1 | tee {log}"

@@ -123,7 +123,8 @@ def _config_hash(config: Config, run: Run) -> str:
     source = config.teacher_run(learned_from) if learned_from else None
     return settings_hash(
         config.data,
-        config.encoder,
+        config.encoder.of("items"),
+        config.encoder.of("captions"),
         config.alignment,
         config.evaluation,
         entry,

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from polymatch.settings.section import Section
 
+Side: TypeAlias = Literal["items", "captions"]
 Precision: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -28,6 +29,12 @@ class SideSettings(Section):
         min_length=1,
         description="commit of the model on the hub, so that it is the same next year; needed for "
         "a `model` that is no local path and that the module does not pin itself",
+    )
+    python: str | None = Field(
+        None,
+        min_length=1,
+        description="interpreter of an environment made by hand that has what the module imports, "
+        "where that is not the workflow's own and `--sdm conda` is not used",
     )
     memory_mb: int = Field(
         4000,
@@ -80,6 +87,16 @@ class EncoderSettings(Section):
             )
         return self
 
-    def side(self, name: Literal["items", "captions"]) -> SideSettings:
+    def side(self, name: Side) -> SideSettings:
         """The network of a side: its own, or the module that the encoder is named after."""
         return getattr(self, name) or SideSettings(module=self.name)
+
+    def of(self, name: Side) -> EncoderSettings:
+        """The settings that a side's features depend on; all others are as if not given."""
+        own = getattr(self, name)
+        if own is not None:
+            own = SideSettings(module=own.module, model=own.model, revision=own.revision)
+        kept = {"name": self.name, "given": self.given, "precision": self.precision, name: own}
+        if name == "items":
+            kept |= {"batch_size": self.batch_size, "stored": self.stored}
+        return EncoderSettings(**kept)
