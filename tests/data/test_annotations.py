@@ -66,3 +66,19 @@ def test_a_file_that_is_not_there_is_said_before_any_job(tmp_path):
             annotation_files(EvaluationSettings(**{key: "gone"}))
     with pytest.raises(DataError, match=r"^gone/eccv_image_to_caption\.json: no such file; `eval"):
         annotation_files(EvaluationSettings(eccv="gone"))
+
+
+def test_a_file_that_is_yet_to_be_unpacked_is_stood_for_by_its_folder_s_marker(tmp_path):
+    inside, marker = tmp_path / "annotations/instances.json", f"{tmp_path}/annotations.json"
+    settings = EvaluationSettings(pmrp=str(inside))
+    with pytest.raises(DataError, match=r"instances\.json: no such file; `evaluation\.pmrp` names"):
+        annotation_files(settings)
+    fetched = {str(inside.parent): marker}
+    assert annotation_files(settings, fetched)["pmrp"] == [marker]
+    inside.parent.mkdir()
+    with pytest.raises(DataError, match=r"instances\.json: no such file; `evaluation\.pmrp` names"):
+        annotation_files(settings, fetched)  # the archive is there, and lacks it
+    inside.write_text("{}")
+    # The same as before, or what depends on it would be made again.
+    assert annotation_files(settings, fetched)["pmrp"] == [marker]
+    assert annotation_files(settings)["pmrp"] == [str(inside)]

@@ -88,3 +88,13 @@ def test_captions_of_equal_text_are_of_one_query(reader):
             *range(len(queries.texts))
         ]
     assert reader.caption_queries("train", ["name"]) == {"1": 0, "3": 0, "5": 1}
+
+
+def test_items_that_the_store_itself_leaves_out_are_no_error(reader, tmp_path):
+    told = {**ATTRIBUTES, "leaves_out": "items without sound"}
+    write_features(tmp_path / "sound.h5", ["a", "c"], np.zeros((2, 2)), attributes=told)
+    paths = (tmp_path / "sound.h5", tmp_path / "c.h5")
+    heard = SplitReader("toy", MANIFEST, CAPTIONS, *paths).retrieval_set("train", ["name"])
+    # The caption of both a and b still asks for a; b's own one goes with b.
+    assert heard.item_ids == ["a"] and heard.texts == ["Red heart"]
+    assert heard.positives == [("a",)]

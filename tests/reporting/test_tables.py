@@ -81,6 +81,30 @@ def board(space):
     return leaderboard(CONFIG, space, summary)
 
 
+def test_rows_of_other_queries_come_last_and_are_not_tested(space):
+    # `good` is asked of the first 40 items only, and would be first otherwise.
+    for seed in (3, 4):
+        folder = run_directory(space, Run("good", seed))
+        ids = [str(i) for i in range(40)]
+        retrieval_ranks(np.eye(40), ids, ids).save(folder / "mean.ranks.parquet")
+    board = leaderboard(CONFIG, space, summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "h")))
+    assert board["model"].tolist() == ["aligned", "bad", "good"]
+    assert board["vs_baseline"].tolist() == ["itself", "worse", "other queries"]
+    assert board["vs_best"].tolist() == ["itself", "worse", "other queries"]
+    last = board.iloc[2]
+    assert last[["rsum_vs_baseline", "p_vs_baseline", "p_vs_best"]].isna().all()
+    check_table(board, load_schema("leaderboard"), "board")
+    assert "other queries |" in as_text(board, markdown=True)
+    # p-values are corrected over the rows that are tested: one beside the baseline.
+    assert board.iloc[1]["p_vs_baseline"] == pytest.approx(1 / 501)
+
+
+def test_every_row_names_its_protocol(space):
+    summary = summarise(CONFIG, space, dict.fromkeys(CONFIG.models, "hash"))
+    assert set(summary["protocol"]) == {"own split, all captions"}
+    assert set(leaderboard(CONFIG, space, summary)["protocol"]) == {"own split, all captions"}
+
+
 def test_a_planted_difference_is_called_by_its_name(board):
     assert board["model"].tolist() == ["good", "aligned", "bad"]
     assert board["vs_baseline"].tolist() == ["better", "itself", "worse"]
