@@ -32,8 +32,8 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     """Hold the lock of ``path``; another process that asks for it waits, and says so.
 
     The lock is the kernel's on an open file, so it ends with the process that holds it, however
-    that ends. The lock file ``.NAME.lock`` beside ``path`` stays: to delete it would let two processes
-    lock two files of one name.
+    that ends. The lock file ``.NAME.lock`` beside ``path`` stays: to delete it would let two
+    processes lock two files of one name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))

@@ -2,7 +2,8 @@
 
 What has arrived is gone on with (Range) under the name that the mirror gave to that version of the
 file (If-Range), so that a file that has changed starts again instead of being sewn together.
-Without such a name, or from another mirror, it is gone on with only where a SHA-256 judges the whole.
+Without such a name, or from another mirror, it is gone on with only where a SHA-256 judges the
+whole.
 
 An attempt that got a MiB further than any before does not count towards ``Patience.attempts``: a
 large file over a line that breaks is slow, not hopeless.
