@@ -1,7 +1,7 @@
 """Files that lie elsewhere: where each comes from, how large it is, and what it becomes.
 
-A :class:`RemoteFile` says all that is known of a file before a byte of it is there. It is data alone;
-:mod:`polymatch.data.downloads` fetches it and :mod:`polymatch.data.archives` unpacks it.
+A :class:`RemoteFile` says all that is known of a file before a byte of it is there. It is data and
+no more: :mod:`polymatch.data.downloads` fetches it, :mod:`polymatch.data.archives` unpacks it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Unpacked:
         folder: below ``data.root``; appears whole or not at all.
         max_bytes: declared size of what is written; more stops.
         strip: leading part of member names that is dropped; members without it are not written.
-        keep: glob of the members that are wanted, after ``strip``, in which ``*`` stands for slashes
-            too; others are not written.
+        keep: glob of the members that are wanted, after ``strip``, in which ``*`` stands for
+            slashes too; others are not written.
 
     Raises:
         ConfigError: ``folder`` is absolute, empty or leaves its root, or no byte is declared.
@@ -63,7 +63,7 @@ class RemoteFile:
 
     Raises:
         ConfigError: the name leaves its root, a URL is of neither http nor https, the SHA-256 is
-            none, or what is to be unpacked has not the name of an archive.
+            none, or what is to be unpacked has no archive's name or lies in its own folder.
     """
 
     name: str
@@ -89,6 +89,10 @@ class RemoteFile:
             raise ConfigError(
                 f"{self.name}: sha256 is {self.sha256!r}; give 64 digits of 0-9 and a-f, or null"
             )
+        if self.unpacked and PurePosixPath(self.name).is_relative_to(self.unpacked.folder):
+            raise ConfigError(
+                f"{self.name}: lies in the folder that it becomes; give it another place"
+            )
         if self.unpacked and not self.name.lower().endswith(ARCHIVES):
             raise ConfigError(
                 f"{self.name}: not the name of an archive that can be unpacked; "
@@ -96,15 +100,15 @@ class RemoteFile:
             )
 
     @property
-    def output(self) -> str:
-        """What is there below the root when it is done: the file, or its folder's marker.
+    def place(self) -> str:
+        """What others read, below ``data.root``: the file, or the folder that it becomes.
 
-        >>> RemoteFile("a.csv", (), None, None, "rows", "MIT").output
+        >>> RemoteFile("a.csv", (), None, None, "rows", "MIT").place
         'a.csv'
-        >>> RemoteFile("a.zip", (), None, None, "", "MIT", Unpacked("clips", 9)).output
-        'clips.unpacked.json'
+        >>> RemoteFile("a.zip", (), None, None, "", "MIT", Unpacked("clips", 9)).place
+        'clips'
         """
-        return f"{self.unpacked.folder}.unpacked.json" if self.unpacked else self.name
+        return self.unpacked.folder if self.unpacked else self.name
 
     def to_json(self) -> str:
         """One line of JSON, for a command line."""
