@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def decode_stretches(
     position_at = {int(pts[in_time[position]]): int(position) for position in positions}
     context = stream.codec_context
     # Of HEVC's frames that "no other refers to" some are needed, by frames of higher layers.
-    needless = "NONREF" if context.name == "h264" else "DEFAULT"
+    needless: Literal["NONREF", "DEFAULT"] = "NONREF" if context.name == "h264" else "DEFAULT"
     read = _Reader(each)
     found: dict[int, Frames] = {}
     try:
@@ -131,6 +131,8 @@ def decode_stretches(
                 if ends[number]:
                     frames += context.decode(None)
                     context.flush_buffers()
+                if any(frame.is_corrupt for frame in frames):
+                    return {}
                 for frame in frames:
                     if frame.pts in position_at:
                         found[position_at[frame.pts]] = read(frame)
@@ -155,18 +157,23 @@ def decode_all(
     counted, packets_read = 0, 0
     with opened(path) as container:
         stream = video_stream(path, container)
-        try:
-            for packet in chain(_packets(container, stream), [None]):
-                packets_read += packet is not None
-                for frame in stream.codec_context.decode(packet):
-                    if counted in wanted:
-                        found[counted] = read(frame)
-                    counted += 1
-        except av.FFmpegError as error:
-            total = packets_read + sum(1 for _ in _packets(container, stream))
-            raise unreadable(
-                path, f"it decodes up to frame {counted:,} of {total:,}: {reason(error)}"
-            ) from error
+        why = ""
+        for packet in chain(_packets(container, stream), [None]):
+            packets_read += packet is not None
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                frames, why = [], reason(error)
+            for frame in frames:
+                if frame.is_corrupt:
+                    why = "what follows is damaged"
+                    break
+                if counted in wanted:
+                    found[counted] = read(frame)
+                counted += 1
+            if why:
+                total = packets_read + sum(1 for _ in _packets(container, stream))
+                raise unreadable(path, f"it decodes up to frame {counted:,} of {total:,}: {why}")
     return found, counted
 
 
@@ -181,7 +188,8 @@ class _Reader:
 
     def __call__(self, frame: VideoFrame) -> Frames:
         quarters = round(frame.rotation / 90) % 4
-        pixels = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        pixels = rgb.to_ndarray().astype(np.uint8, copy=False)
         turned = np.ascontiguousarray(np.rot90(pixels, quarters))[None]
         return turned if self._each is None else self._each(turned)
 

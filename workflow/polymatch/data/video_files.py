@@ -1,4 +1,4 @@
-"""Video and sound files, opened by PyAV (FFmpeg): what is one, what is in it, why it cannot be read.
+"""Video and sound files, opened by PyAV (FFmpeg): what is one, and why one cannot be read.
 
 Decisions: a name is a name of a file and nothing else (FFmpeg reads ``a:b.mp4`` as a protocol, and
 a play list called ``.mp4`` would open what it lists, over a network too), so the protocol is given
@@ -23,8 +23,30 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv "
-    ".ts .vob .webm .wmv".split()
+    {
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".f4v",
+        ".flv",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+    }
 )
 """Names of videos end in one of these (in any case); every other item is a picture."""
 
