@@ -32,6 +32,7 @@ def main() -> None:
         {"dataset": given.data.name, "command": "extract_items"},
         given.encoder.batch_size,
         given.data.on_bad_item,
+        readers=given.threads,
     )
     write_table(problems, given.problems, "problems")
 

@@ -50,6 +50,11 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Names of videos end in one of these (in any case); every other item is a picture."""
 
+SOUND_SUFFIXES = frozenset(
+    {".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+)
+"""Names of files that hold sound alone."""
+
 LARGEST = 1 << 27
 """Pixels of a frame: 16,384 x 8,192. Headers that claim more are not believed."""
 
@@ -66,6 +71,11 @@ def is_video(path: Path | str) -> bool:
     [True, True, False, False]
     """
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def may_sound(path: Path | str) -> bool:
+    """Whether a file's name ends as a video's or a sound's does; a picture has no sound."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES | SOUND_SUFFIXES
 
 
 def check_video(path: Path | str) -> None:

@@ -36,11 +36,13 @@ class EncoderInfo:
     """What a frozen encoder gives, and where it comes from.
 
     Attributes:
-        item_features: name of a feature (``pooled``, ``frames``, ``regions``) and its shape.
+        item_features: name of a feature (``pooled``, ``frames``, ``regions``, ``audio``) and its
+            shape; with ``audio`` the encoder is a :class:`SoundEncoder`.
         caption_width: width of a caption's feature.
         joint_space: whether items and captions already lie in one space.
         preprocessing: how a picture and a text become the networks' input.
         sha256: name of each pinned file and its SHA-256.
+        sound_rate: samples a second of the sound that it takes; None if it takes none.
     """
 
     name: str
@@ -52,6 +54,7 @@ class EncoderInfo:
     citation: str
     revision: str
     sha256: Mapping[str, str]
+    sound_rate: int | None = None
 
 
 class Encoder(Protocol):
@@ -70,7 +73,7 @@ class Encoder(Protocol):
         """Features of items, each given by its frames [n, H, W, 3], prepared or not.
 
         Returns:
-            For each of ``info.item_features`` an array [len(items), *shape], or
+            For each of ``info.item_features`` but ``audio`` an array [len(items), *shape], or
             [all frames, *shape] in order where the feature is per frame.
         """
         ...
@@ -86,6 +89,15 @@ class WordEncoder(Protocol):
 
     def encode_words(self, words: Sequence[str]) -> Features:
         """Vectors of words: [len(words), D]; a row of NaN for a word that it cannot read."""
+        ...
+
+
+@runtime_checkable
+class SoundEncoder(Protocol):
+    """What an encoder offers that takes sound: it has ``audio`` among ``info.item_features``."""
+
+    def encode_sounds(self, waves: Sequence[Features]) -> Features:
+        """Features of waves [samples] at ``info.sound_rate``: [len(waves), *audio's shape]."""
         ...
 
 
