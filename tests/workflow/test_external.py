@@ -181,4 +181,4 @@ def test_more_shards_than_items_are_refused(given):
     given.write_config({**CONFIG, "scoring": {"shards": 1000, "models": ["align"]}})
     done = given.run(f"{SPACE}/runs/align/0/cosine.shards/0.npy")
     assert done.returncode != 0 and "Traceback" not in done.stdout
-    assert "ConfigError: scoring.shards: 1000 shards of 12 rows; allowed: 1 to" in done.stdout
+    assert "ConfigError: scoring.shards: 1000 shards of 12 test items; allowed: 1 to" in done.stdout

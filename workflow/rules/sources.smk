@@ -5,6 +5,7 @@ rule prepare:
     input:
         GIVEN_FILES,
         list(REMOTE),
+        [Path(CONFIG.data.root) / file.name for file in BY_HAND if not file.unpacked],
     output:
         **TABLES,
         problems=f"{DATA}/problems.csv",

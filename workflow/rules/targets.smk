@@ -110,7 +110,7 @@ def encoder_options(wildcards):
 
 
 def remote():
-    """Files of the data set that are fetched, each by its output, and its folders placed by hand.
+    """The data set's files that a rule fetches, by the record of it, and those placed by hand.
 
     What is missing and may not be fetched is listed before any job.
     """
@@ -126,18 +126,13 @@ def remote():
                 f"{root}: {len(missing)} of {len(files)} files are missing; set `download: true` "
                 f"to fetch them, or place them by hand:\n{expected_table(missing, root)}"
             )
-    there = {root / file.output: file for file in files}
+    records = {f"{DATA}/downloads/{file.name}.json": file for file in files}
     fetched = {
-        str(path): file
-        for path, file in there.items()
-        if file in missing or path.exists()
+        record: file
+        for record, file in records.items()
+        if file in missing or Path(record).exists()
     }
-    by_hand = [
-        root / file.unpacked.folder
-        for path, file in there.items()
-        if str(path) not in fetched and file.unpacked
-    ]
-    return fetched, by_hand
+    return fetched, [file for record, file in records.items() if record not in fetched]
 
 
 REMOTE, BY_HAND = remote()
@@ -145,11 +140,13 @@ REMOTE, BY_HAND = remote()
 
 def raw_files():
     """Hash of the raw files that no rule fetches: pictures and clips placed by hand."""
+    root = Path(CONFIG.data.root)
     if CONFIG.encoder.given:
         return []
     if REMOTE or BY_HAND:
-        return [folder_hash(folder) for folder in BY_HAND]
-    return folder_hash(CONFIG.data.root)
+        folders = [root / file.unpacked.folder for file in BY_HAND if file.unpacked]
+        return [folder_hash(folder) for folder in folders]
+    return folder_hash(root)
 
 
 RAW_FILES = raw_files()
@@ -175,8 +172,8 @@ def annotation_files():
     from polymatch.data.annotations import annotation_files as named
 
     folders = {
-        str(Path(CONFIG.data.root) / file.unpacked.folder): marker
-        for marker, file in REMOTE.items()
+        str(Path(CONFIG.data.root) / file.unpacked.folder): record
+        for record, file in REMOTE.items()
         if file.unpacked
     }
     with one_line_errors():

@@ -6,7 +6,7 @@ import torch
 
 from arguments import add_loading, loaded, parser, section
 from polymatch.data.captions import select_kinds
-from polymatch.data.splits import shard_of
+from polymatch.data.shards import shard_of
 from polymatch.data.tables import read_table
 from polymatch.encoders.extract import extract_captions
 from polymatch.errors import one_line_errors
@@ -24,8 +24,9 @@ def main() -> None:
     given = args.parse_args()
     torch.set_num_threads(given.threads)
     captions = select_kinds(read_table(given.captions, "captions"), given.kinds)
+    rows = shard_of(len(captions), given.shard, given.shards, "encoder.shards", "captions")
     extract_captions(
-        captions.iloc[shard_of(len(captions), given.shard, given.shards, "encoder.shards")],
+        captions.iloc[rows],
         loaded(given, "captions"),
         given.out,
         {"dataset": given.dataset, "command": "extract_captions"},

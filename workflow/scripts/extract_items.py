@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from arguments import add_loading, loaded, parser, section
+from polymatch.data.shards import shard_of
 from polymatch.data.tables import read_table, write_table
 from polymatch.encoders.extract import extract_items
 from polymatch.errors import one_line_errors
@@ -28,8 +29,9 @@ def main() -> None:
     given = args.parse_args()
     torch.set_num_threads(given.threads)
     out = {path.name: path for path in given.out}
+    manifest = read_table(given.manifest, "manifest")
     problems = extract_items(
-        read_table(given.manifest, "manifest"),
+        manifest,
         given.data.root,
         loaded(given, "items"),
         {path.stem: path for path in given.out if path.suffix == ".h5"},
@@ -37,9 +39,9 @@ def main() -> None:
         given.encoder.batch_size,
         given.data.on_bad_item,
         given.encoder.stored,
-        shard=given.shard,
-        shards=given.shards,
-        silent=out.get("silent.csv"),
+        rows=shard_of(len(manifest), given.shard, given.shards, "encoder.shards", "items"),
+        readers=given.threads,
+        silent_path=out.get("silent.csv"),
     )
     write_table(problems, out["problems.csv"], "problems")
 

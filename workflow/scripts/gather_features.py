@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from polymatch.data.gather import gather_features
 
 from arguments import DataSettings  # noqa: F401  (makes the library importable)
+from polymatch.data.shards import gather_features
 from polymatch.data.tables import read_table, write_table
 from polymatch.errors import one_line_errors
 

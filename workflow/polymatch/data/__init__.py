@@ -2,6 +2,7 @@
 
 from polymatch.data.captions import Queries, merge_queries, select_kinds
 from polymatch.data.features import FeatureStore, FeatureWriter, write_features
+from polymatch.data.items import read_item
 from polymatch.data.manifest import SPLITS, Prepared, build_manifest
 from polymatch.data.pictures import count_frames, read_frames, read_thumbnail
 from polymatch.data.tables import check_table, load_schema, read_table, write_table
@@ -18,6 +19,7 @@ __all__ = [
     "load_schema",
     "merge_queries",
     "read_frames",
+    "read_item",
     "read_table",
     "read_thumbnail",
     "select_kinds",

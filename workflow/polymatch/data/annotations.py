@@ -30,13 +30,13 @@ def annotation_files(
     """The files that each key of the section `evaluation` names.
 
     Args:
-        fetched: folders that archives are unpacked to, each with the marker that is there when
-            that is done; a marker stands for every file in its folder, which may not be there yet.
+        fetched: folders that archives are unpacked to, each with the record that is there when
+            that is done; a record stands for every file in its folder, which may not be there yet.
 
     Raises:
         DataError: one of them is not there.
     """
-    markers = {Path(folder): marker for folder, marker in (fetched or {}).items()}
+    records = {Path(folder): marker for folder, marker in (fetched or {}).items()}
     folder = settings.eccv
     named = {
         "pmrp": [settings.pmrp] if settings.pmrp not in (None, GROUPS) else [],
@@ -45,11 +45,11 @@ def annotation_files(
     }
     for key, paths in named.items():
         for place, path in enumerate(paths):
-            inside = next((one for one in markers if one in Path(path).parents), None)
+            inside = next((one for one in records if one in Path(path).parents), None)
             if not Path(path).is_file() and (inside is None or inside.exists()):
                 raise DataError(f"{path}: no such file; `evaluation.{key}` names it")
             if inside is not None:
-                paths[place] = markers[inside]
+                paths[place] = records[inside]
     return named
 
 

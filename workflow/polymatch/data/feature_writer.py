@@ -118,6 +118,10 @@ class FeatureWriter:
             self._offsets[first + 1 :] = self._rows + np.cumsum(rows)
         self._write(array)
 
+    def describe(self, **attributes: str | int | float) -> None:
+        """Add attributes that are known only when the items are."""
+        self._file.attrs.update(attributes)
+
     def extend(self, block: ArrayLike) -> None:
         """Give the item that was appended last further rows [n, ...], in a ragged store.
 

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from polymatch.data.pictures import count_frames
+from polymatch.data.items import check_item
 from polymatch.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
@@ -48,7 +48,10 @@ def build_manifest(
     on_bad_item: Literal["stop", "skip"] = "stop",
     pictures: bool = True,
 ) -> Prepared:
-    """Check a data set's items and captions against each other and against its pictures.
+    """Check a data set's items and captions against each other and against its files.
+
+    Of a picture the frames are counted, of a video no more than the header is read: what is broken
+    inside shows when it is encoded.
 
     Args:
         items: item_id, path (relative to ``root``), n_frames, group_id, split, [subgroup],
@@ -172,11 +175,9 @@ def _file_problem(root: Path, name: object, n_frames: int) -> str:
         return "has no picture; give its path or take out the row"
     path = root / name
     try:
-        there = count_frames(path)
+        check_item(path, None if pd.isna(n_frames) else int(n_frames))
     except DataError as error:
         return str(error)
-    if pd.isna(n_frames) or there != n_frames:
-        return f"{path} has {there} frames, n_frames says {n_frames}; correct the row or the file"
     return ""
 
 

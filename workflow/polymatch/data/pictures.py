@@ -1,4 +1,7 @@
-"""Pictures and animated pictures as arrays, by Pillow; transparent parts are laid on white."""
+"""Pictures and animated pictures as arrays, by Pillow; transparent parts are laid on white.
+
+A thumbnail is made of a video too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
+from polymatch.data.video_files import is_video
+from polymatch.data.videos import middle_frame
 from polymatch.errors import DataError
 
 
@@ -26,18 +31,13 @@ def read_frames(path: Path | str) -> NDArray[np.uint8]:
 
 
 def read_thumbnail(path: Path | str, size: int) -> NDArray[np.uint8]:
-    """The middle frame of a picture, [h, w, 3], no side longer than ``size``; RGB.
+    """The middle frame of a picture or video, [h, w, 3], no side longer than ``size``; RGB.
 
     Raises:
-        DataError: no such file, not a picture, or broken.
+        DataError: no such file, neither of them, or broken.
     """
     path = Path(path)
-    try:
-        with Image.open(path) as image:
-            image.seek(getattr(image, "n_frames", 1) // 2)
-            frame = Image.fromarray(_on_white(image))
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    frame = Image.fromarray(middle_frame(path) if is_video(path) else _middle_picture(path))
     frame.thumbnail((size, size))
     return np.asarray(frame)
 
@@ -65,6 +65,15 @@ _UNREADABLE = (
     UnidentifiedImageError,
     Image.DecompressionBombError,
 )
+
+
+def _middle_picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            image.seek(getattr(image, "n_frames", 1) // 2)
+            return _on_white(image)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:

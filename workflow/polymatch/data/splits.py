@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
 from polymatch.data.features import FeatureStore
+from polymatch.data.shards import shard_of
 from polymatch.data.tables import read_table
 from polymatch.data.tags import read_tags
 from polymatch.data.training_set import StoredTrainingSet, TrainingSet
 from polymatch.data.words import open_store
-from polymatch.errors import ConfigError, DataError
+from polymatch.errors import DataError
 from polymatch.settings.stages import DataSettings
 
-__all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
+__all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet", "shard_of"]
 
 
 class Tags(NamedTuple):
@@ -66,20 +67,6 @@ def matched_rows(item_ids: Sequence[str], positives: Iterable[Iterable[str]]) ->
     row_of = {item_id: row for row, item_id in enumerate(item_ids)}
     pairs = [(row_of[item], query) for query, p in enumerate(positives) for item in p]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-def shard_of(items: int, shard: int, shards: int, key: str = "scoring.shards") -> slice:
-    """The items of one of ``shards`` shards of nearly equal size, in order.
-
-    Raises:
-        ConfigError: there are fewer items than shards; names the ``key`` that asked for so many.
-
-    >>> [shard_of(10, shard, 3) for shard in range(3)]
-    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
-    """
-    if shards > items:
-        raise ConfigError(f"{key}: {shards} shards of {items} rows; allowed: 1 to {items}")
-    return slice(items * shard // shards, items * (shard + 1) // shards)
 
 
 @dataclass(frozen=True)

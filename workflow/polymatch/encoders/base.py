@@ -28,10 +28,10 @@ Features = NDArray[np.float32]
 class FeatureShape:
     """Shape of one feature: of an item, or of each of its frames (``per_frame``).
 
-    ``shape`` is None in a module's ``INFO`` where it depends on the weights that are loaded.
+    ``shape`` is empty in a module's ``INFO`` where it depends on the weights that are loaded.
     """
 
-    shape: tuple[int, ...] | None
+    shape: tuple[int, ...]
     per_frame: bool
     meaning: str
 
@@ -45,7 +45,8 @@ class EncoderInfo:
 
     Attributes:
         item_features: name of a feature (``pooled``, ``frames``, ``regions``, ``audio``) and its
-            shape; empty where the module reads no items.
+            shape; empty where the module reads no items. With ``audio`` it is a
+            :class:`SoundEncoder`.
         caption_width: width of a caption's feature; None where it depends on the weights, or where
             the module reads no captions.
         joint_space: whether items and captions already lie in one space.
