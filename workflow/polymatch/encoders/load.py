@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,15 +11,12 @@ import torch
 from polymatch.device import pick_device
 from polymatch.encoders.base import Encoder, EncoderInfo, Features, LoadOptions, WordEncoder
 from polymatch.errors import ConfigError
-
-_NOT_ENCODERS = {"base", "extract", "load"}
+from polymatch.settings.offered import encoder_modules
 
 
 def encoder_names() -> list[str]:
     """Names of the encoders there are: the modules of this room that are one."""
-    room = importlib.import_module(__package__)
-    found = pkgutil.iter_modules(room.__path__)
-    return sorted(m.name for m in found if not m.ispkg and m.name not in _NOT_ENCODERS)
+    return encoder_modules()
 
 
 def encoder_info(name: str) -> EncoderInfo:

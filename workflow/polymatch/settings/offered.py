@@ -8,6 +8,7 @@ of ``EncoderInfo`` with the names of the features, ``joint_space`` and ``environ
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from polymatch.settings.explain import suggest
 if TYPE_CHECKING:
     from polymatch.settings.config import Config
 
-_NO_ENCODERS = {"base", "extract", "load"}
 _FROM_OTHERS = {"audio": ("audio", "audio_all", "fused")}
 
 
@@ -41,13 +41,8 @@ class Offered:
 
 
 def encoder_modules() -> list[str]:
-    """Names of the encoders there are."""
-    here = LIBRARY / "encoders"
-    return [
-        name
-        for name in modules_in("encoders")
-        if name not in _NO_ENCODERS and "INFO" in (here / f"{name}.py").read_text(encoding="utf-8")
-    ]
+    """Names of the encoders there are: the modules that have an ``INFO``."""
+    return [name for name in modules_in("encoders") if re.search(r"^INFO\b", _source(name), re.M)]
 
 
 @cache
@@ -63,8 +58,7 @@ def offered(module: str) -> Offered:
     known = encoder_modules()
     if module not in known:
         raise ConfigError(f"encoder: unknown module {module!r}; {suggest(module, known)}")
-    source = (LIBRARY / "encoders" / f"{module}.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
+    for node in ast.parse(_source(module)).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == "INFO" for target in targets):
@@ -110,6 +104,10 @@ def check_encoder(config: Config) -> None:
                 f"models.{model}: compares {feature} with captions, which needs one encoder with "
                 "one space for both sides; `encoder.items` and `encoder.captions` differ"
             )
+
+
+def _source(module: str) -> str:
+    return (LIBRARY / "encoders" / f"{module}.py").read_text(encoding="utf-8")
 
 
 def _said(call: ast.Call) -> Offered:
