@@ -1,14 +1,14 @@
 """COCO's pictures with captions, by Karpathy's split of 2014 or by COCO's own lists of 2017.
 
-Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; Chen et al., Microsoft COCO
-Captions, 2015. Below ``data.root`` lie ``train2014/`` and ``val2014/`` with
+Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; Chen et al., Microsoft
+COCO Captions, 2015. Below ``data.root`` lie ``train2014/`` and ``val2014/`` with
 ``caption_datasets/dataset_coco.json`` (:mod:`.karpathy`), or ``train2017/`` and ``val2017/`` with
 ``annotations_trainval2017/captions_{train,val}2017.json``.
 
 An item's id is COCO's of the picture, a caption's that of the annotation, both without zeros in
-front, so that COCO's instances (PMRP), ECCV Caption and CxC name the same. 5,000 pictures of test have
-25,010 captions and more; the figures of the field are of the first five of each (25,000), and so is
-what is asked for here, unless `data.coco.test_sentences` says otherwise. All are trained on.
+front, so that COCO's instances (PMRP), ECCV Caption and CxC name the same. A few pictures have six
+or seven captions; the field's figures on 5,000 pictures of test are of five each (25,000), and so
+is what is asked for here, unless `data.coco.test_sentences` says otherwise. All are trained on.
 
 Deviation: who uses 2017 mostly validates and tests on val2017; here it is test alone.
 """

@@ -2,8 +2,8 @@
 
 Source: Karpathy and Fei-Fei, Deep Visual-Semantic Alignments for Generating Image Descriptions,
 CVPR 2015. A file has ``images``, each with ``filename``, ``split`` and ``sentences``; COCO's have
-``filepath`` and ``cocoid`` too. ``restval`` is the part of COCO's val2014 that is in neither val nor
-test, and is trained on.
+``filepath`` and ``cocoid`` too. ``restval`` is the part of COCO's val2014 that is in neither val
+nor test, and is trained on.
 """
 
 from __future__ import annotations

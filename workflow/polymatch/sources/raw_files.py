@@ -113,7 +113,7 @@ def rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, 
         DataError: a column is missing, no row follows the header, a row has not a value for each
             column, or the file is not UTF-8.
     """
-    count = 0
+    empty = True
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -122,7 +122,8 @@ def rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, 
                 raise DataError(
                     f"{path}: line 1 has no column {', '.join(missing)}; {_AGAIN}, with its header"
                 )
-            for count, row in enumerate(reader, 1):
+            for row in reader:
+                empty = False
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
                     raise DataError(
@@ -132,7 +133,7 @@ def rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, 
                 yield where, row
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not CSV in UTF-8 ({error}); {_AGAIN}") from error
-    if not count:
+    if empty:
         raise DataError(f"{path}: has a header and no rows; {_AGAIN}")
 
 
