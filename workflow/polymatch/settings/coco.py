@@ -1,4 +1,4 @@
-"""Settings of the source `coco`: which split of its pictures."""
+"""Settings of the source `coco`: which split of its pictures, and which captions are asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polymatch.settings.section import Section
 
 
 class CocoSettings(Section):
-    """COCO's pictures with captions: the split."""
+    """COCO's pictures with captions: the split and the protocol."""
 
     split: Literal["karpathy", "2017"] = Field(
         "karpathy",
@@ -19,4 +19,9 @@ class CocoSettings(Section):
     )
     restval: bool = Field(
         True, description="whether the 30,504 pictures of restval are in train (karpathy)"
+    )
+    test_sentences: Literal["five", "all"] = Field(
+        "five",
+        description="captions of a picture that are asked for on val and test: the first five, as "
+        "in the field (25,000 on 5,000 pictures), or all, where a few pictures have six or seven",
     )

@@ -18,7 +18,14 @@ class MsrvttSettings(Section):
         "`official`: 6,513 / 497 / 2,990 clips with 20 sentences each",
     )
     train: Literal["9k", "7k"] = Field(
-        "9k", description="list of train's clips of 1K-A: 9,000 or 7,010 (1k-a)"
+        "9k",
+        description="list of train's clips of 1K-A: 9,000, of which 415 are cut from videos that "
+        "test has clips of too, or 7,010, of which none is (1k-a)",
+    )
+    lists: Literal["pinned", "own"] = Field(
+        "pinned",
+        description="whether the clips of each split must be the published ones, by number and "
+        "checksum of their ids; `own` takes any, and says so in the protocol's name",
     )
     train_sentences: Literal["all", "one"] = Field(
         "all", description="sentences of a clip that are trained on: all 20, or the first"
@@ -26,7 +33,8 @@ class MsrvttSettings(Section):
     test_sentences: Literal["all", "one"] | None = Field(
         None,
         description="sentences of a clip that are asked for on val and test: one (1k-a, where it "
-        "is the one of its list) or all 20 (official, where `one` is the first) if not given",
+        "is the one of its list, on val the first) or all 20 (official, where `one` is the first) "
+        "if not given",
     )
 
     @model_validator(mode="after")
@@ -37,3 +45,8 @@ class MsrvttSettings(Section):
                 "give figures that compare with nothing. Set it to 'one', or `split` to 'official'"
             )
         return self
+
+    @property
+    def asked(self) -> Literal["all", "one"]:
+        """Sentences of a clip that are asked for, by default as the split's figures are made."""
+        return self.test_sentences or ("one" if self.split == "1k-a" else "all")
