@@ -183,8 +183,8 @@ def test_info_says_what_is_given(encoder, emoji):
 def test_unknown_encoder_or_device():
     assert "efficientnet_minilm" in encoder_names()
     assert not {"base", "extract", "load", "networks"} & set(encoder_names())
-    with pytest.raises(ConfigError, match=r"'clip' is unknown \(known: .*efficientnet_minilm"):
-        load_encoder("clip")
+    with pytest.raises(ConfigError, match=r"'abacus' is unknown \(known: .*efficientnet_minilm"):
+        load_encoder("abacus")
     with pytest.raises(ConfigError, match=r"device: 'abacus' is not available"):
         load_encoder("efficientnet_minilm", "abacus")
 
