@@ -15,7 +15,7 @@ import torch
 
 from polymatch.encoders.base import EncoderInfo, LoadOptions
 from polymatch.encoders.networks.checkpoint import Pinned, find_checkpoint
-from polymatch.encoders.networks.pair import KINDS, Pair, pair_features
+from polymatch.encoders.networks.pair import FRAMES, KINDS, POOLED, Pair, regions_of
 from polymatch.encoders.networks.pretrained import check_kind, model_kind
 
 DEFAULT = "openai/clip-vit-base-patch32"
@@ -25,7 +25,11 @@ PINNED = {
 }
 INFO = EncoderInfo(
     name="clip",
-    item_features=pair_features("last patches, or last map"),
+    item_features={
+        "frames": FRAMES,
+        "pooled": POOLED,
+        "regions": regions_of("last patches, or last map"),
+    },
     caption_width=None,
     joint_space=True,
     preprocessing="the checkpoint's own image processor and tokeniser",

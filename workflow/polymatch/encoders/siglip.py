@@ -22,7 +22,7 @@ import torch
 
 from polymatch.encoders.base import EncoderInfo, LoadOptions
 from polymatch.encoders.networks.checkpoint import Pinned, find_checkpoint
-from polymatch.encoders.networks.pair import Pair, pair_features
+from polymatch.encoders.networks.pair import FRAMES, POOLED, Pair, regions_of
 from polymatch.encoders.networks.pretrained import check_kind, model_kind
 from polymatch.errors import ConfigError
 
@@ -38,7 +38,7 @@ PINNED = {
 }
 INFO = EncoderInfo(
     name="siglip",
-    item_features=pair_features("last patches"),
+    item_features={"frames": FRAMES, "pooled": POOLED, "regions": regions_of("last patches")},
     caption_width=None,
     joint_space=True,
     preprocessing=(

@@ -57,6 +57,9 @@ KINDS: Mapping[str, TextForm] = {
     "siglip": TextForm(begins=False, lower=True, padded=True),
 }
 
+FRAMES = FeatureShape((), True, "embedding of each frame, of length 1")
+POOLED = FeatureShape((), False, "mean of the frames")
+
 
 class Pair:
     """See :class:`polymatch.encoders.base.Encoder`.
@@ -187,15 +190,10 @@ class Pair:
         return ", ".join([*parts, "length 1"])
 
 
-def pair_features(of_patches: str) -> dict[str, FeatureShape]:
-    """What a pair gives of items, before its widths are known."""
-    return {
-        "frames": FeatureShape(None, True, "embedding of each frame, of length 1"),
-        "pooled": FeatureShape(None, False, "mean of the frames"),
-        "regions": FeatureShape(
-            None, False, f"6 x 6 grid of the middle frame's {of_patches}, by rows"
-        ),
-    }
+def regions_of(patches: str) -> FeatureShape:
+    """The feature ``regions``, before its width is known."""
+    about = f"{REGIONS_A_SIDE} x {REGIONS_A_SIDE} grid of the middle frame's {patches}, by rows"
+    return FeatureShape((), False, about)
 
 
 def _grid(last: Tensor) -> Tensor:
