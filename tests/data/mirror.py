@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(ranges=True, first=None, then=None, length=None, **headers):
-    """The content, from where it is asked for if ``ranges``; ``first`` bytes of it, then ``then``."""
+    """The content, or the part asked for if ``ranges``; ``first`` bytes of it, then ``then``."""
 
     def act(handler):
         server = handler.server

@@ -73,9 +73,7 @@ def test_last_modified_names_a_version_too(tmp_path):
         assert handler.headers["If-Range"] == date
         rest = CONTENT[HALF:]
         size = len(CONTENT)
-        handler.head(
-            206, Content_Range=f"bytes {HALF}-{size - 1}/{size}", Content_Length=len(rest)
-        )
+        handler.head(206, Content_Range=f"bytes {HALF}-{size - 1}/{size}", Content_Length=len(rest))
         handler.body(rest)
 
     with running(CONTENT, first, second) as mirror:
