@@ -192,7 +192,12 @@ def test_a_wrong_bit_in_a_compressed_tar(tmp_path):
     assert "CRC check failed" in refused(tmp_path, "a.tgz", bytes(data))
 
 
-WHOLE = {"a.zip": zipped(FILES), "a.tar": tarred(FILES, "w"), "a.tgz": tarred(FILES)}
+WHOLE = {
+    "a.zip": zipped(FILES),
+    "lzma.zip": zipped(FILES, zipfile.ZIP_LZMA),
+    "a.tar": tarred(FILES, "w"),
+    "a.tgz": tarred(FILES),
+}
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 10_000), st.binary(min_size=1, max_size=8))

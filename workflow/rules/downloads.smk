@@ -17,12 +17,12 @@ rule download:
         f"{LOG}/download/{CONFIG.data.name}/{{file}}.tsv"
     wildcard_constraints:
         file=f"(?:{FETCHED or '(?!)'})",
-    conda:
-        environment("data")
-    # Nodes of a cluster often have no network.
-    localrule: True
     # The script has its own, which go on where the last one stopped.
     retries: 0
+    # Nodes of a cluster often have no network.
+    localrule: True
+    conda:
+        environment("data")
     threads: 1
     resources:
         downloads=1,
