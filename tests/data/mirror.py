@@ -114,6 +114,13 @@ def stall(after):
     return serve(first=after, then=lambda handler: handler.server.released.wait(20))
 
 
+def drip(handler):
+    """A byte now and then: never silent, and never done."""
+    handler.head(200, Content_Length=len(handler.server.content))
+    while not handler.server.released.wait(0.1):
+        handler.body(b"x")
+
+
 def status(code, **headers):
     return lambda handler: handler.head(code, Content_Length=0, **headers)
 

@@ -6,12 +6,14 @@ import hashlib
 import shutil
 
 import pytest
+import requests
 
+from polymatch.data.answers import MirrorFailed, Session
 from polymatch.data.downloads import download, fetch
 from polymatch.data.remote import Unpacked
 from polymatch.errors import DataError
 
-from .mirror import QUICK, chunked, cut, redirect, running, send, serve, stall, status
+from .mirror import QUICK, chunked, cut, drip, redirect, running, send, serve, stall, status
 from .packed import tarred, zipped
 
 CONTENT = b"0123456789" * 500
@@ -65,6 +67,11 @@ def test_a_file_without_a_mirror_says_where_to_put_it(tmp_path):
             [status(429, Retry_After="3600")],
             "HTTP 429 Too Many Requests; asks to wait 3600 s",
         ),
+        (
+            [status(503, Retry_After="Wed, 21 Oct 2099 07:28:00 GMT")],
+            "HTTP 503 Service Unavailable; asks to wait 2",
+        ),
+        ([drip] * 3, "sends fewer than 1000 bytes a second; 3 attempts"),
         ([stall(0)] * 3, "nothing came for 1 s; 3 attempts"),
         ([cut(100, ranges=False) for _ in range(3)], "broke off at byte 100 of 5000; 3 attempts"),
         ([lambda handler: handler.hang_up()] * 3, "Remote end closed connection"),
@@ -90,6 +97,23 @@ def test_a_circle_of_redirects(tmp_path):
         mirror.acts = [redirect(mirror.url)] * 20
         assert said(mirror.remote(), tmp_path) == "redirects in a circle"
         assert len(mirror.requests) == 11
+
+
+def test_no_redirect_from_https_to_http():
+    answer = requests.Response()
+    answer.status_code, answer.url = 302, "https://data.example/a.zip"
+    answer.headers["Location"] = "https://store.example/a.zip"
+    assert Session().get_redirect_target(answer) == "https://store.example/a.zip"
+    answer.headers["Location"] = "http://store.example/a.zip"
+    with pytest.raises(MirrorFailed, match=r"redirects to http://store\.example/a\.zip, which is"):
+        Session().get_redirect_target(answer)
+
+
+def test_a_proxy_that_is_not_there(tmp_path, monkeypatch):
+    with running() as gone:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{gone.server_port}")
+        file = gone.remote(urls=("http://data.example/clips.bin",))
+    assert said(file, tmp_path).startswith("the proxy that the environment names: ")
 
 
 def test_the_right_size_and_the_wrong_bytes(tmp_path):
