@@ -53,6 +53,7 @@ def test_every_room_is_listed():
 @pytest.mark.parametrize(
     "script",
     [
+        "fetch_file",
         "prepare",
         "import_features",
         "tag",

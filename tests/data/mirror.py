@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(ranges=True, first=None, then=None, length=None, **headers):
-    """The content, from where it is asked for if ``ranges``; ``first`` bytes of it, then ``then``."""
+    """The content, or the part asked for if ``ranges``; ``first`` bytes of it, then ``then``."""
 
     def act(handler):
         server = handler.server
@@ -112,6 +112,13 @@ def cut(after, **how):
 def stall(after):
     """The server says no more after so many bytes, until the test ends."""
     return serve(first=after, then=lambda handler: handler.server.released.wait(20))
+
+
+def drip(handler):
+    """A byte now and then: never silent, and never done."""
+    handler.head(200, Content_Length=len(handler.server.content))
+    while not handler.server.released.wait(0.1):
+        handler.body(b"x")
 
 
 def status(code, **headers):

@@ -33,6 +33,7 @@ DAMAGED = (
     OSError,
     ValueError,
     OverflowError,
+    IndexError,
     struct.error,
 )
 """What the readers raise for bytes that are no archive, or not all of one."""

@@ -170,6 +170,8 @@ def _receive(
         try:
             # What is there, not a full buffer: it lies on the disk before the line breaks.
             chunk = response.raw.read1(CHUNK, decode_content=False)
+        except urllib3.exceptions.ProtocolError as error:
+            raise _broken(position, expected) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise failure(error, patience.stall_seconds) from error
         if not chunk:
@@ -189,7 +191,12 @@ def _receive(
             marked, mark = now, position
     _report(name, start, position, expected, time.monotonic() - began)
     if expected is not None and position < expected:
-        raise Interrupted(f"broke off at byte {position} of {expected}")
+        raise _broken(position, expected)
+
+
+def _broken(position: int, expected: int | None) -> Interrupted:
+    whole = "" if expected is None else f" of {expected}"
+    return Interrupted(f"broke off at byte {position}{whole}")
 
 
 def _report(name: str, start: int, position: int, total: int | None, seconds: float) -> None:
