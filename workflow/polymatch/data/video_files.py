@@ -115,9 +115,11 @@ def video_stream(path: Path | str, container: InputContainer) -> VideoStream:
     Raises:
         DataError: there is none, or its header claims a size that no video has.
     """
-    covers = ("attached_pic", "timed_thumbnails")
+    from av.stream import Disposition
+
+    cover = Disposition.attached_pic | Disposition.timed_thumbnails
     for stream in container.streams.video:
-        if any(cover in (stream.disposition.name or "") for cover in covers):
+        if stream.disposition & cover:
             continue
         context = stream.codec_context
         if context is None or context.width < 1 or context.height < 1:
