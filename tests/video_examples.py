@@ -78,6 +78,7 @@ def write_sound(path, **sound):
     """Write a file of sound alone; see :func:`_sound_stream`."""
     with av.open(str(path), "w") as file:
         track = _sound_stream(file, **sound)
+        file.start_encoding()
         _write_tone(file, track, **sound)
     return path
 
@@ -95,6 +96,8 @@ def _sound_stream(file, codec="aac", rate=44100, layout="stereo", **_):
 def _write_tone(file, track, codec="aac", rate=44100, layout="stereo", seconds=1.0, **of_tone):
     channels = track.layout.nb_channels
     wave = tone(seconds, rate, channels, **of_tone)
+    if not wave.size:
+        return
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave), "fltp", layout)
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     fifo = av.AudioFifo()
