@@ -4,8 +4,9 @@ Decisions: a name is a name of a file and nothing else (FFmpeg reads ``a:b.mp4``
 a play list called ``.mp4`` would open what it lists, over a network too), so the protocol is given
 and formats that refer to other files are refused. A file that is shorter than its own header says
 is cut off, and refused whole: what was lost cannot be told from what is there, and frames that are
-spread over the rest would be those of another clip. PyAV is imported at the first use, for most
-stages read no video.
+spread over the rest would be those of another clip. Transport streams and live recordings tell no
+size: of them only a damaged frame shows. PyAV is imported at the first use, for most stages read no
+video.
 """
 
 from __future__ import annotations
@@ -115,9 +116,11 @@ def video_stream(path: Path | str, container: InputContainer) -> VideoStream:
     Raises:
         DataError: there is none, or its header claims a size that no video has.
     """
-    covers = ("attached_pic", "timed_thumbnails")
+    from av.stream import Disposition
+
+    cover = Disposition.attached_pic | Disposition.timed_thumbnails
     for stream in container.streams.video:
-        if any(cover in (stream.disposition.name or "") for cover in covers):
+        if stream.disposition & cover:
             continue
         context = stream.codec_context
         if context is None or context.width < 1 or context.height < 1:

@@ -212,8 +212,9 @@ def _encode(
     ids, lengths = [item.item_id for item in items], [len(item.frames) for item in items]
     heard = [item.item_id for item in items if item.wave is not None]
     for name, writer in writers.items():
-        per_item = lengths if shapes[name].per_frame else None
-        writer.append(heard if name == "audio" else ids, features[name], per_item)
+        of = heard if name == "audio" else ids
+        if of:
+            writer.append(of, features[name], lengths if shapes[name].per_frame else None)
 
 
 def _shapes(encoder: Encoder, wanted: Iterable[str]) -> Mapping[str, FeatureShape]:

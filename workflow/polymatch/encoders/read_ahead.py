@@ -24,8 +24,8 @@ def read_ahead(
 ) -> Iterator[Item]:
     """Give ``read`` of each row, in order; ``readers`` threads are ahead of the one asked for.
 
-    What was read and not yet asked for is ``most_bytes`` at most, and one item a reader beside;
-    how large an item is shows only when it is read, so a reader keeps its own until there is room.
+    What is held is ``most_bytes`` at most, the item whose turn it is, and one item a reader: how
+    large an item is shows only when it is read, so a reader keeps its own until there is room.
     An error of ``read`` comes where its item would have.
 
     >>> list(read_ahead(lambda x: x * x, range(5), lambda x: x, readers=2, most_bytes=9))
