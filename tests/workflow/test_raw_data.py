@@ -44,3 +44,36 @@ def test_flickr30k_from_its_pictures_to_the_tables(checkout):
     assert {"aligned", "probabilistic", "projection", "alignment"} == set(summary["family"])
     assert (summary["n_items"] == 8).all() and (summary["n_captions"] > 8).all()
     assert board["t2v_asp"].notna().all()
+
+
+def test_coco_from_its_pictures_to_the_tables(checkout):
+    # Two models read the two sides, and share no space.
+    write_coco(checkout.folder / "resources/coco", 14, 6, 5, 10)
+    tiny_siglip(checkout.folder / "resources/tiny_siglip")
+    tiny_e5(checkout.folder / "resources/tiny_e5")
+    config = shrunk("coco")
+    config["encoder"]["items"] |= {"model": "resources/tiny_siglip", "revision": None}
+    config["encoder"]["captions"] |= {"model": "resources/tiny_e5", "revision": None}
+    config["encoder"]["shards"] = 3
+    config["scoring"]["shards"] = 2
+    # Of fifteen projection heads those that differ most.
+    heads = {"mlp", "attention_queue", "cross_modal", "siglip_learnt", "align", "blip"}
+    config["models"] = {
+        name: entry
+        for name, entry in config["models"].items()
+        if entry["family"] != "projection" or name in heads
+    }
+    config["pictures"]["models"] = ["mlp"]
+    summary, board = finished(checkout, config)
+    assert set(summary["protocol"]) == {"Karpathy, first five captions"}
+    assert {"aligned", "probabilistic", "projection", "alignment"} == set(summary["family"])
+    assert (summary["n_items"] == 10).all()
+    figures = ["t2v_pmrp", "t2v_asp", "fold_t2v_r1", "t2v_r50", "rsum"]
+    assert summary[figures].notna().all(axis=None) and board["p_vs_best"].notna().all()
+    features = checkout.folder / "results/coco/siglip2_e5mistral/features"
+    regions, captions = (FeatureStore(features / f"{n}.h5") for n in ("regions", "captions"))
+    # Shards put together hold the items in the order of the manifest.
+    manifest = pd.read_parquet(checkout.folder / "results/coco/manifest.parquet")
+    assert regions.ids == manifest["item_id"].tolist()
+    assert regions.attributes["dtype"] == "float16" and captions.attributes["dtype"] == "float32"
+    assert not (features / "shards").exists() or not list((features / "shards").rglob("*.h5"))
