@@ -24,7 +24,7 @@ from polymatch.settings.model import ModelSettings
 from polymatch.settings.pictures import PicturesSettings
 from polymatch.settings.references import check_references
 from polymatch.settings.scoring import ScoringSettings
-from polymatch.settings.section import NAME, Section, Whole
+from polymatch.settings.section import NAME, Section, Switch, Whole
 from polymatch.settings.stages import (
     AlignmentSettings,
     BenchmarkSettings,
@@ -78,7 +78,7 @@ class Config(Section):
     seeds: list[Annotated[Whole, Field(ge=0)]] = Field(
         default=[0, 1, 2], min_length=1, description="seeds of every trained model"
     )
-    download: bool = Field(
+    download: Switch = Field(
         False,
         description="fetch files of the data set and weights of the encoder that are not there; "
         "without it nothing is fetched, and what is missing is listed",

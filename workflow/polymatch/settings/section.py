@@ -26,6 +26,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+def _switch(value: Any) -> Any:
+    """So it does with ``--config download=false``."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """Names of entries: they become parts of paths."""
 
@@ -34,6 +39,10 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 """An int that may come as text."""
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+"""A bool that may come as text."""
 
 
 class Section(BaseModel):
