@@ -115,11 +115,11 @@ def test_a_server_that_ignores_if_range_is_caught_by_its_etag(tmp_path):
     changed = CONTENT[::-1]
 
     def wrong(handler):
+        mirror.content, mirror.tag = changed, '"two"'
         size = len(CONTENT)
         said = {"Content_Range": f"bytes {HALF}-{size - 1}/{size}", "Content_Length": size - HALF}
         handler.head(206, ETag='"two"', **said)
         handler.body(changed[HALF:])
-        mirror.content, mirror.tag = changed, '"two"'
 
     with running(CONTENT, cut(HALF), wrong) as mirror:
         mirror.tag = '"one"'
