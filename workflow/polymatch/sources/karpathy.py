@@ -31,7 +31,9 @@ CAPTIONS = RemoteFile(
     ),
     bytes=None,
     sha256=None,
-    about="Karpathy's sentences and splits of COCO, Flickr30K and Flickr8K",
+    about="Karpathy's sentences and splits of COCO, Flickr30K and Flickr8K; where his server has "
+    "them no more, take dataset_*.json from https://github.com/Delphboy/karpathy-splits or "
+    "https://www.kaggle.com/datasets/shtvkumar/karpathy-splits",
     licence="LicenseRef-none-stated",
     # dataset_coco.json, dataset_flickr30k.json and dataset_flickr8k.json, which have no folder
     unpacked=Unpacked(FOLDER, 1_000_000_000),
