@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import ijson
-
 from polymatch.errors import DataError
 
 _AGAIN = "take the file as its authors ship it"
@@ -41,6 +39,9 @@ def records(path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         DataError: the file is not whole JSON, or has no such list of objects.
     """
+    # Here: whoever only asks for a source's name needs no parser.
+    import ijson
+
     count = 0
     try:
         with path.open("rb") as file:
