@@ -27,7 +27,9 @@ class Source(Protocol):
     """What a module must have to be a source.
 
     One whose files can be fetched also has ``remote_files(data) -> list[RemoteFile]``, all that it
-    reads; one with several protocols has ``protocol(data) -> str``, the name of the configured one.
+    reads; one with several protocols has ``protocol(data) -> str``, the name of the configured one;
+    one that can tell from its folder alone that there is nothing to read has ``check(data)``, which
+    raises then.
     """
 
     INFO: SourceInfo
@@ -83,6 +85,16 @@ STARTS_FROM = {
 def read_source(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the items and the captions of the configured data set, as its source gives them."""
     return load(data.source).read(data)
+
+
+def check_source(data: DataSettings) -> None:
+    """Refuse files that the configured source cannot read, where it can tell so at once.
+
+    Raises:
+        DataError: names the folder and what was looked for.
+    """
+    check: Callable[[DataSettings], None] = getattr(load(data.source), "check", lambda data: None)
+    check(data)
 
 
 def brings_features(name: str) -> bool:
