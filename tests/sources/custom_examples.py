@@ -1,4 +1,4 @@
-"""One small data set in every layout that the source `custom` knows, in the exact upstream forms."""
+"""One small data set in every layout that the source `custom` knows, in the upstream forms."""
 
 from __future__ import annotations
 
