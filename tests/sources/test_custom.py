@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from polymatch.sources import check_source, read_source
+from polymatch.sources.custom_files import CLIPS, PICTURES
 
 from . import custom_examples as examples
 from .custom_examples import captions_of, data, names, prepared, split_rows
@@ -214,3 +215,8 @@ def test_a_linked_folder_is_followed_once(tmp_path, reference):
     (tmp_path / "far" / "loop").symlink_to(root)
     items, _ = read_source(data(root))
     assert items["item_id"].tolist() == [f"a/{name}" for name in sorted(names())]
+
+
+def test_what_counts_as_a_clip_is_read_as_one():
+    videos = pytest.importorskip("polymatch.data.video_files")
+    assert videos.VIDEO_SUFFIXES >= CLIPS and not videos.VIDEO_SUFFIXES & PICTURES

@@ -119,7 +119,8 @@ TABLES = {
     "a split for some": (
         "captions.csv",
         f"path,caption,split\n{A},one,train\n{B},two,\n",
-        f"{{root}}: item {names(2)[1]!r} has no split, but others have; give every item one, or none",
+        f"{{root}}: item {names(2)[1]!r} has no split, but others have; give every item one, or "
+        "none",
     ),
     "no train": (
         "captions.csv",

@@ -131,7 +131,7 @@ def split_items(
         DataError: some items have a split and others none, or groups are too few.
 
     >>> split_items(dict.fromkeys("abc", ""), {item: item for item in "abc"}, Path("x"), 0.1, 0.1)
-    {'a': 'val', 'b': 'test', 'c': 'train'}
+    {'a': 'train', 'b': 'val', 'c': 'test'}
     """
     given = {split for split in splits.values() if split}
     if not given:
