@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from polymatch.errors import DataError
+from polymatch.errors import ConfigError, DataError
 from polymatch.sources import read_source
 from polymatch.sources.custom_shards import expand_braces
 
@@ -53,6 +53,17 @@ def test_pictures_are_unpacked_once_and_again_when_the_shard_changed(tmp_path):
     tar_of(tmp_path / "set/00000.tar", [m for r in range(1, 8) for m in sample(r, names()[r])])
     assert names()[0] not in set(prepared(settings).manifest["item_id"])
     assert not kept.exists()
+
+
+def test_shards_are_not_unpacked_into_their_own_folder(tmp_path):
+    root = write_shards(tmp_path / "set", 8)
+    with pytest.raises(ConfigError) as raised:
+        read_source(data(root, {"unpacked": f"{root}/below"}))
+    assert str(raised.value) == (
+        f"data.custom.unpacked: {root}/below is in data.root ({root}), where its pictures would be "
+        "taken for the data set's; name a folder elsewhere"
+    )
+    assert [path.name for path in root.iterdir()] == ["00000.tar"]
 
 
 def test_the_paths_hold_where_the_root_is_a_link(tmp_path):

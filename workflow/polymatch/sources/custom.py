@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from polymatch.errors import ConfigError
 from polymatch.settings.custom import CustomSettings
 from polymatch.settings.stages import DataSettings
 from polymatch.sources.custom_files import folder_split, path_inside, without_suffix
@@ -52,6 +53,7 @@ def read(data: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     The tables have a column ``problem``: what is wrong with a file or a caption.
 
     Raises:
+        ConfigError: shards would be unpacked into the data set's own folder.
         DataError: no layout is recognised, a table or shard is broken, ids or splits contradict
             each other, or there are too few items to draw splits from.
     """
@@ -95,6 +97,11 @@ def _table(root: Path, table: str, settings: CustomSettings) -> Iterator[Row]:
 def _samples(data: DataSettings, shards: list[str], settings: CustomSettings) -> Iterator[Row]:
     root = Path(data.root)
     unpacked = Path(settings.unpacked or f"results/{data.name}/unpacked")
+    if unpacked.resolve().is_relative_to(root.resolve()):
+        raise ConfigError(
+            f"data.custom.unpacked: {unpacked} is in data.root ({root}), where its pictures would be "
+            "taken for the data set's; name a folder elsewhere"
+        )
     samples = list(read_shards(root, shards, unpacked))
     # The way from the one to the other with links resolved, as the system goes it.
     way = os.path.relpath(unpacked.resolve(), root.resolve())
