@@ -99,8 +99,8 @@ def _samples(data: DataSettings, shards: list[str], settings: CustomSettings) ->
     unpacked = Path(settings.unpacked or f"results/{data.name}/unpacked")
     if unpacked.resolve().is_relative_to(root.resolve()):
         raise ConfigError(
-            f"data.custom.unpacked: {unpacked} is in data.root ({root}), where its pictures would be "
-            "taken for the data set's; name a folder elsewhere"
+            f"data.custom.unpacked: {unpacked} is in data.root ({root}), where its pictures would "
+            "be taken for the data set's; name a folder elsewhere"
         )
     samples = list(read_shards(root, shards, unpacked))
     # The way from the one to the other with links resolved, as the system goes it.
