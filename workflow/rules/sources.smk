@@ -1,5 +1,7 @@
 # Raw files of a data set -> manifest and captions, checked.
 
+from polymatch.sources import check_source
+
 
 rule prepare:
     input:
@@ -28,3 +30,8 @@ rule prepare:
     shell:
         "python {params.script} --settings {params.settings:q} --manifest {output.manifest} "
         "--captions {output.captions} --problems {output.problems} 2>&1 | tee {log}"
+
+
+# A folder with nothing in it that is recognised is said before any job.
+with one_line_errors():
+    check_source(CONFIG.data)

@@ -78,8 +78,8 @@ def build_manifest(
     _refuse_repeated(items, "items", "item_id")
     _refuse_repeated(captions, "captions", "caption_id")
 
-    of_items = told[0] | _item_problems(items, Path(root) if pictures else None)
-    # What the source says of a caption is said of its file and line.
+    # What the source says is said of its file and line.
+    of_items = _item_problems(items, Path(root) if pictures else None) | told[0]
     of_captions = _caption_problems(captions, items, of_items) | told[1]
     kept_captions = captions.drop(index=list(of_captions))
     described = set(kept_captions["item_id"])

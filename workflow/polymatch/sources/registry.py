@@ -28,7 +28,9 @@ class Source(Protocol):
     """What a module must have to be a source.
 
     One whose files can be fetched also has ``remote_files(data) -> list[RemoteFile]``, all that it
-    reads; one with several protocols has ``protocol(data) -> str``, the name of the configured one.
+    reads; one with several protocols has ``protocol(data) -> str``, the name of the configured one;
+    one that can tell from its folder alone that there is nothing to read has ``check(data)``, which
+    raises then.
     """
 
     INFO: SourceInfo
@@ -104,6 +106,16 @@ def protocol_of(data: DataSettings) -> str:
         load(data.source), "protocol", lambda data: "own split, all captions"
     )
     return named(data)
+
+
+def check_source(data: DataSettings) -> None:
+    """Refuse files that the configured source cannot read, where it can tell so at once.
+
+    Raises:
+        DataError: names the folder and what was looked for.
+    """
+    check: Callable[[DataSettings], None] = getattr(load(data.source), "check", lambda data: None)
+    check(data)
 
 
 def brings_features(name: str) -> bool:
