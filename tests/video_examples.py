@@ -43,19 +43,17 @@ def write_video(
     options=None,
     pixels="yuv420p",
     pts=None,
-    rotation=0,
     sound=None,
     cover=False,
     container=None,
 ):
     """Write frames 0 to ``frames``; ``pts``: their times in thousandths; ``sound``: see below."""
     with av.open(str(path), "w", options=container or {}) as file:
-        stream = file.add_stream(codec, rate=25, options={"threads": "1", **(options or {})})
+        stream = file.add_stream(codec, rate=25, options=options or {})
+        stream.thread_count = 1
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         if pts is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        if rotation:
-            stream.set_display_rotation(rotation)
         track = _sound_stream(file, **sound) if sound else None
         if cover:
             picture = file.add_stream("mjpeg", rate=1)
