@@ -9,7 +9,7 @@ Sources: Radford et al., "CLIP", ICML 2021; Zhai et al., "SigLIP", ICCV 2023; Ts
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -160,7 +160,7 @@ class Pair:
         table = self._network.text_model.get_input_embeddings().weight
         return mean_of_pieces(self._tokenizer, table, words)
 
-    def _see(self, frames: Sequence[Frames]) -> tuple[Tensor, Tensor]:
+    def _see(self, frames: Iterable[Frames]) -> tuple[Tensor, Tensor]:
         """Embeddings [n, D] of length 1, and last maps, of prepared frames."""
         pixels = self._pictures.tensor(frames, self._device).to(self._dtype)
         seen = self._network.get_image_features(pixel_values=pixels)
