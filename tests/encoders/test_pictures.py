@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -100,3 +102,13 @@ def test_frames_do_not_depend_on_their_neighbours():
 def test_processors_that_do_something_else(processor, said):
     with pytest.raises(ConfigError, match=said):
         Pictures(processor, "models/x")
+
+
+def test_threads_prepare_side_by_side():
+    pictures = Pictures(PROCESSORS[2], "here")
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(0, 256, (2, 50 + i, 90, 3), dtype=np.uint8) for i in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(pictures.prepare, clips))
+    for found, clip in zip(together, clips, strict=True):
+        np.testing.assert_array_equal(found, pictures.prepare(clip))
