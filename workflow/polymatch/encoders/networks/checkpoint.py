@@ -196,6 +196,6 @@ def _licence(folder: Path) -> str:
         return unknown
     try:
         found = ModelCard.load(folder / "README.md").data.license
-    except Exception:
+    except Exception:  # a card is written by hand, and nothing here stands on it
         found = None
     return f"{found} (its model card)" if found else unknown

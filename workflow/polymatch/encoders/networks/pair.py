@@ -9,7 +9,7 @@ Sources: Radford et al., "CLIP", ICML 2021; Zhai et al., "SigLIP", ICCV 2023; Ts
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -149,37 +149,43 @@ class Pair:
 
     def encode_captions(self, texts: Sequence[str]) -> Features:
         """Embeddings of texts in the pair's space, of length 1: [len(texts), D]."""
-
-        def encode(ids: Tensor) -> Tensor:
-            # no mask: every token is the text's own, or is padding that SigLIP was trained to read
-            found = self._network.get_text_features(input_ids=ids).pooler_output
-            return F.normalize(found.float(), dim=-1)
-
         width = self.info.caption_width or 0
-        return by_length(self._tokens(texts), encode, width, self._device)
+        return by_length(self._tokens(texts), self._read, width, self._device)
 
     def encode_words(self, words: Sequence[str]) -> Features:
         """Mean input embedding of each word's pieces; NaN for signs the tokeniser lacks."""
         table = self._network.text_model.get_input_embeddings().weight
         return mean_of_pieces(self._tokenizer, table, words)
 
-    def _see(self, frames: Sequence[Frames]) -> tuple[Tensor, Tensor]:
+    def _see(self, frames: Iterable[Frames]) -> tuple[Tensor, Tensor]:
         """Embeddings [n, D] of length 1, and last maps, of prepared frames."""
         pixels = self._pictures.tensor(frames, self._device).to(self._dtype)
         seen = self._network.get_image_features(pixel_values=pixels)
         return F.normalize(seen.pooler_output.float(), dim=-1), seen.last_hidden_state.float()
 
+    def _read(self, ids: Tensor) -> Tensor:
+        """Embeddings [n, D] of length 1, of texts [n, L]."""
+        # no mask: every token is the text's own, or is padding that SigLIP was trained to read
+        found = self._network.get_text_features(input_ids=ids).pooler_output
+        return F.normalize(found.float(), dim=-1)
+
     @torch.inference_mode()
     def _shapes(self, where: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Shapes of ``frames`` and ``regions``, from the config and one grey picture."""
+        """Shapes of ``frames`` and ``regions``, by one grey picture; the text's must be the same."""
         grey: Frames = np.full((1, 32, 32, 3), 128, dtype=np.uint8)
         try:
             embedding, maps = self._see(self.prepare(grey))
-        except (ValueError, RuntimeError) as error:
+            text = self._read(torch.tensor(self._tokens(["a"]), device=self._device))
+        except (ValueError, RuntimeError, IndexError) as error:
             raise DataError(
-                f"{where}: the network does not take what its processor gives "
+                f"{where}: the networks do not take what their processor or tokeniser gives "
                 f"({' '.join(str(error).split())[:120]})"
             ) from error
+        if embedding.shape != text.shape:
+            raise DataError(
+                f"{where}: pictures have {embedding.shape[1]} numbers and texts {text.shape[1]}, "
+                "so they are in no common space"
+            )
         return tuple(embedding.shape[1:]), tuple(_grid(maps[0]).shape)
 
     def _text_described(self, form: TextForm) -> str:

@@ -8,7 +8,7 @@ own, to the last bit, whatever its resampling, mean, scale and offset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Pictures:
         resized = [self._run(frame, **self._bytes_only).transpose(1, 2, 0) for frame in frames]
         return np.stack(resized).view(Prepared)
 
-    def tensor(self, frames: Sequence[Frames], device: torch.device) -> Tensor:
+    def tensor(self, frames: Iterable[Frames], device: torch.device) -> Tensor:
         """Prepared frames as the network takes them: float32 [n, 3, height, width]."""
         levels = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames])).to(device)
         channel = torch.arange(0, 3 * 256, 256, dtype=torch.int32, device=device)
