@@ -171,7 +171,7 @@ class Pair:
 
     @torch.inference_mode()
     def _shapes(self, where: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Shapes of ``frames`` and ``regions``, by one grey picture; the text's must be the same."""
+        """Shapes of ``frames`` and ``regions``, by one grey picture; a text must have the first."""
         grey: Frames = np.full((1, 32, 32, 3), 128, dtype=np.uint8)
         try:
             embedding, maps = self._see(self.prepare(grey))
