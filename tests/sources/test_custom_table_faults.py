@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
+from polymatch.data.video_files import VIDEO_SUFFIXES
 from polymatch.errors import DataError
+from polymatch.sources.custom_files import PICTURES
 
 from . import custom_examples as examples
 from .custom_examples import data, names, prepared
@@ -160,7 +162,8 @@ ROWS = {  # table, what is wrong, what is said of item or caption, and how many 
     ),
     "a text": (
         lambda root: (change(root, f"{NAME}.png", "a.txt"), (root / "a.txt").write_text("x")),
-        "{0}/captions.csv, line 8: a.txt is no picture and no clip by its suffix (.3g2 .3gp .asf ",
+        "{0}/captions.csv, line 8: a.txt is no picture and no clip by its suffix "
+        f"({' '.join(sorted(PICTURES | VIDEO_SUFFIXES))})",
     ),
     "empty caption": (
         lambda root: change(root, examples.captions_of(3)[0], " "),
