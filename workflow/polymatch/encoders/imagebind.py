@@ -5,8 +5,8 @@ Source: Girdhar et al., "ImageBind: One Embedding Space To Bind Them All", CVPR 
 frame is a picture; ``pooled`` is the mean of its embeddings, as in the published evaluation on
 MSR-VTT. Features are what the network gives: of length 1 for a frame, not for texts and sounds.
 
-Kept from the package: its tokeniser, spectrogram and network, and three clips of two seconds a
-sound, spread evenly. A sound of at most two seconds is taken whole, three times, and its
+Kept from the package: its tokeniser, spectrogram and network; three clips of two seconds a sound,
+the mean of their embeddings. A sound of at most two seconds is taken whole, three times, and its
 spectrogram is filled up with zeros. A clip's mean is taken out of samples that the next clip may
 share, which matters only where a sound is shorter than six seconds and not centred.
 
@@ -16,6 +16,7 @@ Deviations from the published evaluation:
   does; there every frame is squashed (:mod:`polymatch.encoders.imagebind_squashed`);
 - a text of more than 77 tokens keeps its end token, whichever version of the package is there: the
   version on the package index loses it, and reads the text's feature at a random word;
+- a sound's clips reach to its end, whichever version of pytorchvideo is there;
 - a sound shorter than one window (25 ms), which stops the package, is lengthened with silence.
 """
 
@@ -25,6 +26,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from fractions import Fraction
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -94,8 +96,6 @@ class ImageBind:
         words = files("imagebind") / "bpe" / "bpe_simple_vocab_16e6.txt.gz"
         self._tokeniser = preprocessing.SimpleTokenizer(bpe_path=str(words))
         self._sounds = package("imagebind.data")
-        clips = package("pytorchvideo.data.clip_sampling")
-        self._clips = clips.ConstantClipsPerVideoSampler
         mean, deviation = _PICTURE_MOMENTS
         self._mean = torch.tensor(mean, device=device)[:, None, None]
         self._deviation = torch.tensor(deviation, device=device)[:, None, None]
@@ -188,16 +188,28 @@ class ImageBind:
             # a copy, since the package writes into it
             samples = torch.zeros(1, max(len(wave), _WINDOW))
             samples[0, : len(wave)] = torch.from_numpy(np.ascontiguousarray(wave))
-            sampler = self._clips(clip_duration=2, clips_per_video=3)
-            times = self._sounds.get_clip_timepoints(sampler, samples.shape[1] / RATE)
             clips = [
-                self._sounds.waveform2melspec(
-                    samples[:, int(start * RATE) : int(end * RATE)], RATE, 128, 204
-                )
-                for start, end in times
+                self._sounds.waveform2melspec(samples[:, clip], RATE, 128, 204)
+                for clip in clips_of(samples.shape[1])
             ]
             sounds.append((torch.stack(clips) - mean) / deviation)
         return torch.stack(sounds)
+
+
+def clips_of(samples: int) -> list[slice]:
+    """Three clips of two seconds, the first at the beginning and the last at the end.
+
+    The numbers are pytorchvideo's, whose own sampler is not asked: release 0.1.5 leaves out the
+    last third, which the commits that ImageBind names do not.
+
+    >>> clips_of(160_000)
+    [slice(0, 32000, None), slice(64000, 96000, None), slice(128000, 160000, None)]
+    >>> clips_of(16_000)[2]
+    slice(0, 32000, None)
+    """
+    last = Fraction(max(samples / RATE - 2, 0))
+    starts = [last * part / 2 for part in range(3)]
+    return [slice(int(start * RATE), int((start + 2) * RATE)) for start in starts]
 
 
 def load(device: torch.device, options: LoadOptions) -> ImageBind:
