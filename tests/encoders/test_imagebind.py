@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from polymatch.encoders import LoadOptions, encoder_info, encoder_names, load_encoder
 from polymatch.encoders.imagebind import RATE, clips_of
-from polymatch.encoders.networks.imagebind_weights import WEIGHTS, find_weights, sha256_of
+from polymatch.encoders.networks import imagebind_weights
+from polymatch.encoders.networks.imagebind_weights import WEIGHTS, find_weights
 from polymatch.encoders.networks.squares import centre_square, squashed
 from polymatch.errors import ConfigError, DataError
 
@@ -88,12 +91,19 @@ def test_missing_weights(tmp_path):
     )
     at.parent.mkdir()
     at.write_bytes(b"half")
-    assert find_weights(LoadOptions(data_root=tmp_path)) == at
     with pytest.raises(DataError, match=r"huge\.pth: 4 bytes, not 4803584173; delete it and downl"):
-        sha256_of(at, published=True)
-    with at.open("wb") as file:
-        file.truncate(1_000)
-    assert len(sha256_of(at, published=False)) == 64
+        find_weights(LoadOptions(data_root=tmp_path))
+
+
+def test_weights_of_the_right_size_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(imagebind_weights, "WEIGHTS", replace(WEIGHTS, bytes=4))
+    at = tmp_path / "imagebind" / "imagebind_huge.pth"
+    at.parent.mkdir()
+    at.write_bytes(b"half")
+    with pytest.raises(
+        DataError, match=r"huge\.pth: SHA-256 is [0-9a-f]{64}, not the pinned d6f6c"
+    ):
+        find_weights(LoadOptions(data_root=tmp_path))
 
 
 def test_other_weights_by_their_path(tmp_path):
@@ -101,8 +111,8 @@ def test_other_weights_by_their_path(tmp_path):
     options = LoadOptions(model=str(path), download=True)
     with pytest.raises(DataError, match=r"mine\.pth: no weights of ImageBind there; correct `mod"):
         find_weights(options)
-    path.touch()
-    assert find_weights(options) == path
+    path.write_bytes(b"abc")
+    assert find_weights(options) == (path, hashlib.sha256(b"abc").hexdigest())
 
 
 def test_a_revision_has_no_meaning():

@@ -41,7 +41,6 @@ from polymatch.encoders.networks.imagebind_weights import (
     find_weights,
     package,
     read_network,
-    sha256_of,
 )
 from polymatch.encoders.networks.side_by_side import side_by_side
 from polymatch.encoders.networks.squares import centre_square
@@ -233,8 +232,7 @@ def load_imagebind(
     """
     _numbers(options.precision, device)
     package("imagebind")
-    path = find_weights(options)
-    digest = sha256_of(path, published=options.model is None)
+    path, digest = find_weights(options)
     network = read_network(path)
     _say(info, f"code and weights are under {info.licence}: not for commercial use")
     info = replace(info, revision=f"{path.name} {digest}", sha256={path.name: digest})

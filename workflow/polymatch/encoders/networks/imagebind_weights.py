@@ -44,23 +44,26 @@ def package(name: str) -> Any:
         return import_module(name)
 
 
-def find_weights(options: LoadOptions) -> Path:
-    """The file of weights: ``options.model``, or the published one, fetched where that is allowed.
+def find_weights(options: LoadOptions) -> tuple[Path, str]:
+    """The file of weights and its SHA-256.
+
+    It is ``options.model``, or the published one, which is fetched where that is allowed.
 
     Raises:
         ConfigError: a ``revision`` is given, which only models of the hub have.
-        DataError: no such file, and how to get it.
+        DataError: no such file, and how to get it; or it is not the published one.
     """
     if options.revision is not None:
         raise ConfigError(
             f"encoder: imagebind has no revisions (given: {options.revision!r}); take it out, and "
             "name other weights by their path in `model`"
         )
-    path = Path(options.model) if options.model else options.data_root / WEIGHTS.name
     if options.model is None and options.download:
         from polymatch.data.downloads import download
 
-        return download(WEIGHTS, options.data_root)
+        # it has checked the SHA-256, which takes seconds for 5 GB
+        return download(WEIGHTS, options.data_root), WEIGHTS.sha256 or ""
+    path = Path(options.model) if options.model else options.data_root / WEIGHTS.name
     if not path.is_file():
         hint = (
             f"set `download` to true, or put {WEIGHTS.urls[0]} there ({WEIGHTS.bytes} bytes, "
@@ -70,23 +73,14 @@ def find_weights(options: LoadOptions) -> Path:
             f"{path}: no weights of ImageBind there; "
             + ("correct `model`" if options.model else hint)
         )
-    return path
-
-
-def sha256_of(path: Path, published: bool) -> str:
-    """SHA-256 of a file of weights.
-
-    Raises:
-        DataError: it is said to be the published file and is another.
-    """
     size = path.stat().st_size
-    if published and size != WEIGHTS.bytes:
+    if options.model is None and size != WEIGHTS.bytes:
         raise DataError(f"{path}: {size} bytes, not {WEIGHTS.bytes}; {_AGAIN}")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if published and found != WEIGHTS.sha256:
+    if options.model is None and found != WEIGHTS.sha256:
         raise DataError(f"{path}: SHA-256 is {found}, not the pinned {WEIGHTS.sha256}; {_AGAIN}")
-    return found
+    return path, found
 
 
 def read_network(path: Path) -> Any:
