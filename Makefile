@@ -7,10 +7,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
 VENV ?= .venv
+export IMAGEBIND_ENV ?= $(abspath .venv-imagebind)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
 
-.PHONY: help setup results test test-long check format docs readme emoji clean
+.PHONY: help setup imagebind-env results test test-long check format docs readme emoji clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +23,22 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; set PYTHON=')"
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+imagebind-env: $(IMAGEBIND_ENV)/.ready ## create the environment that ImageBind's tests run in (Debian 12)
+
+DEBIAN_TORCH := python3-torch python3-torchvision python3-torchaudio python3-venv
+
+$(IMAGEBIND_ENV)/.ready: tests/encoders/imagebind_requirements.txt
+	@echo "== Setting up $(IMAGEBIND_ENV) with ImageBind's package and Debian's torch (about 0.3 GB to download, 1.1 GB on disk, once)"
+	@/usr/bin/python3 -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'Debian 12 is needed: /usr/bin/python3 is not 3.11')"
+	@if ! /usr/bin/python3 -c "import torch, torchvision, torchaudio, ensurepip" 2> /dev/null; then \
+	    echo "== Installing $(DEBIAN_TORCH) (as root)"; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(DEBIAN_TORCH) > /dev/null; \
+	fi
+	/usr/bin/python3 -m venv --clear --system-site-packages $(IMAGEBIND_ENV)
+	$(IMAGEBIND_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 results: setup ## run the main job on the embedded data set: results/summary.csv and the rest

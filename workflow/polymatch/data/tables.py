@@ -281,8 +281,10 @@ def _typed(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     return frame
 
 
+# what "str" means to pandas 3; to pandas 2, which some encoders need, that is any object
+_TEXT = pd.StringDtype(na_value=np.nan)
 _DTYPES = {
-    "string": ("str", "str"),
+    "string": (_TEXT, _TEXT),
     "number": ("float64", "float64"),
     "integer": ("int64", "Int64"),
     "boolean": ("bool", "boolean"),

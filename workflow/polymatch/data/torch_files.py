@@ -1,14 +1,17 @@
 """Files that ``torch.save`` wrote elsewhere, read without running what a pickle may ask for.
 
 ``weights_only=True`` always: tensors, numbers, texts and their containers, nothing that has code.
-Files of the usual (zip) form are mapped, so that an array of any size costs no memory by itself.
+Files of the usual (zip) form are mapped, so that an array of any size costs no memory by itself;
+torch before 2.1, which an encoder's own environment may have, reads them whole.
 """
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import torch
 from polymatch.errors import DataError
 
 _ZIP = b"PK\x03\x04"
+_CAN_MAP = "mmap" in inspect.signature(torch.load).parameters
 _BROKEN = (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError)
 
 
@@ -38,15 +42,17 @@ def read_torch(
     if not path.is_file():
         raise DataError(f"{path}: no such file; put it there or correct its name in the config")
     with path.open("rb") as file:
-        mapped = file.read(len(_ZIP)) == _ZIP
+        mapped = _CAN_MAP and file.read(len(_ZIP)) == _ZIP
     if most_bytes is not None and not mapped and path.stat().st_size > most_bytes:
         raise DataError(
             f"{path}: in the form of torch before 1.6, which cannot be read in parts; "
             "load it and save it again with torch.save"
         )
+    allowed = torch.serialization.safe_globals(list(classes)) if classes else nullcontext()
+    how = {"mmap": True} if mapped else {}
     try:
-        with torch.serialization.safe_globals(list(classes)):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with allowed:
+            return torch.load(path, map_location="cpu", weights_only=True, **how)
     except pickle.UnpicklingError as error:
         named = re.search(r"(?:GLOBAL |got <class ')([\w.]+)", str(error))
         if named is None:
