@@ -7,8 +7,9 @@ import yaml
 from polymatch.data.features import FeatureStore
 from polymatch.settings.config import load_config
 
+from ..encoders.test_imagebind import PYTHON, REASON, run
 from ..encoders.tiny_models import tiny_clip, tiny_e5, tiny_siglip
-from ..sources.raw_examples import write_coco, write_flickr30k
+from ..sources.raw_examples import write_coco, write_flickr30k, write_msrvtt
 from .conftest import make_checkout
 from .shrunk_config import shrunk
 
@@ -77,3 +78,29 @@ def test_coco_from_its_pictures_to_the_tables(checkout):
     assert regions.ids == manifest["item_id"].tolist()
     assert regions.attributes["dtype"] == "float16" and captions.attributes["dtype"] == "float32"
     assert not (features / "shards").exists() or not list((features / "shards").rglob("*.h5"))
+
+
+@pytest.mark.skipif(not PYTHON.is_file(), reason=REASON)
+def test_msrvtt_from_its_clips_to_the_tables(checkout):
+    # ImageBind's jobs run in an environment of their own; all others here.
+    write_msrvtt(checkout.folder / "resources/msrvtt", clips=(20, 4, 12), test=10)
+    done = run("tests/encoders/tiny_imagebind.py", checkout.folder / "resources")
+    assert done.returncode == 0, done.stdout
+    (checkout.folder / "resources/msrvtt/videos/all/video3.mp4").write_bytes(b"")
+    config = shrunk("msrvtt", val_share=0.2)
+    config["data"]["msrvtt"]["lists"] = "own"
+    side = {"module": "imagebind", "model": "resources/tiny.pth", "python": str(PYTHON)}
+    config["encoder"] |= {"items": side, "captions": side, "shards": 2}
+    del config["models"]["poly_{degree}"]["grid"]
+    config["models"]["poly_6"] = {**config["models"].pop("poly_{degree}"), "degree": 3}
+    summary, board = finished(checkout, config)
+    assert set(summary["protocol"]) == {"1K-A (7k), own lists, one sentence a clip, trained on one"}
+    families = {"aligned", "probabilistic", "projection", "dual_encoding", "pruned"}
+    assert families == set(summary["family"])
+    problems = pd.read_csv(checkout.folder / "results/msrvtt_1k_a/problems.csv")
+    assert problems["id"].tolist()[0] == "video3" and "empty" in problems["problem"].iloc[0]
+    asked = summary.set_index("model")["n_items"]
+    assert asked["aligned"] == asked["audio_all"] == asked["fused"] == 10
+    assert 0 < asked["audio"] < 10
+    heard = board.set_index("model")["vs_baseline"]
+    assert heard["audio"] == "other queries" and heard["audio_all"] != "other queries"

@@ -60,9 +60,9 @@ Square = Callable[[Frames, int], Frames]
 INFO = EncoderInfo(
     name="imagebind",
     item_features={
-        "frames": FeatureShape(None, True, "embedding of each frame, of length 1"),
-        "pooled": FeatureShape(None, False, "mean of the frames"),
-        "audio": FeatureShape(None, False, "mean of the embeddings of 3 clips of 2 s"),
+        "frames": FeatureShape((), True, "embedding of each frame, of length 1"),
+        "pooled": FeatureShape((), False, "mean of the frames"),
+        "audio": FeatureShape((), False, "mean of the embeddings of 3 clips of 2 s"),
     },
     caption_width=None,
     joint_space=True,

@@ -2,16 +2,18 @@
 
 Snakemake asks before any job which features there will be, and whose environment has what the
 module imports. Importing the module would need that environment, and torch. So ``INFO`` is a call
-of ``EncoderInfo`` with the names of the features, ``joint_space`` and ``environment`` written out.
+of ``EncoderInfo`` with the names of the features, ``joint_space`` and ``environment`` written out,
+or ``replace(other.INFO, ...)``.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polymatch.errors import ConfigError
 from polymatch.provenance import LIBRARY, modules_in
@@ -112,13 +114,23 @@ def _source(module: str) -> str:
 
 def _said(call: ast.Call) -> Offered:
     said = {keyword.arg: keyword.value for keyword in call.keywords}
-    given = said["item_features"]
-    names = (
-        [str(ast.literal_eval(k)) for k in given.keys if k] if isinstance(given, ast.Dict) else []
-    )
-    return Offered(
-        tuple(feature for name in names for feature in _FROM_OTHERS.get(name, (name,))),
-        bool(ast.literal_eval(said.get("reads_captions", ast.Constant(True)))),
-        bool(ast.literal_eval(said["joint_space"])),
-        str(ast.literal_eval(said.get("environment", ast.Constant("encoder")))),
-    )
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Attribute) and isinstance(first.value, ast.Name):
+        # replace(imagebind.INFO, ...): another module's, but for what is named
+        return replace(offered(first.value.id), **_named(said))
+    return Offered(**{"reads_captions": True, "environment": "encoder", **_named(said)})
+
+
+def _named(said: Mapping[str | None, ast.expr]) -> dict[str, Any]:
+    named: dict[str, Any] = {
+        name: ast.literal_eval(said[name])
+        for name in ("reads_captions", "joint_space", "environment")
+        if name in said
+    }
+    given = said.get("item_features")
+    if isinstance(given, ast.Dict):
+        names = [str(ast.literal_eval(key)) for key in given.keys if key]
+        named["features"] = tuple(
+            feature for name in names for feature in _FROM_OTHERS.get(name, (name,))
+        )
+    return named
