@@ -11,6 +11,7 @@ from polymatch.sources import load, read_source
 
 from .raw_examples import write_coco, write_flickr30k, write_msrvtt
 
+LABELS = "annotations_trainval2014.zip"
 SETS = {
     "msrvtt": ("msrvtt", write_msrvtt, {"msrvtt": {"lists": "own"}}),
     "msrvtt official": ("msrvtt", write_msrvtt, {"msrvtt": {"lists": "own", "split": "official"}}),
@@ -25,7 +26,7 @@ def test_all_that_is_read_is_in_a_folder_that_an_archive_becomes(tmp_path, name,
     write(tmp_path)
     settings = DataSettings.model_validate({"source": name, "root": str(tmp_path)} | changes)
     source = load(name)
-    folders = {file.unpacked.folder for file in source.remote_files(settings)}
+    folders = {PurePath(file.place).parts[0] for file in source.remote_files(settings)}
     items, _ = read_source(settings)
     assert all((tmp_path / path).is_file() for path in items["path"])
     assert {PurePath(path).parts[0] for path in items["path"]} <= folders
@@ -38,18 +39,21 @@ def test_all_that_is_read_is_in_a_folder_that_an_archive_becomes(tmp_path, name,
     [
         (
             {},
-            ["caption_datasets", "train2014", "val2014", "annotations_trainval2014"],
+            ["caption_datasets/dataset_coco.json", "train2014.zip", "val2014.zip", LABELS],
         ),
-        ({"coco": {"split": "2017"}}, ["train2017", "val2017", "annotations_trainval2017"]),
+        (
+            {"coco": {"split": "2017"}},
+            ["train2017.zip", "val2017.zip", "annotations_trainval2017.zip"],
+        ),
     ],
 )
 def test_only_the_configured_split_of_coco_is_asked_for(changes, names):
     settings = DataSettings.model_validate({"source": "coco"} | changes)
     files = load("coco").remote_files(settings)
-    assert [file.name for file in files] == [f"{name}.zip" for name in names]
+    assert [file.name for file in files] == names
     # the sizes that the authors of TensorFlow Datasets measured
     assert sum(file.bytes or 0 for file in files) == (
-        20_408_459_804 if "train2014" in names else 20_405_354_669
+        408_860_810 + 20_408_459_804 if LABELS in names else 20_405_354_669
     )
 
 

@@ -26,7 +26,7 @@ from polymatch.settings.stages import DataSettings
 from polymatch.sources.coco_2017 import caption_lists, read_2017
 from polymatch.sources.coco_remote import OF_2014, OF_2017
 from polymatch.sources.info import SourceInfo
-from polymatch.sources.karpathy import CAPTIONS, karpathy_file, read_karpathy
+from polymatch.sources.karpathy import captions_file, karpathy_file, read_karpathy
 from polymatch.sources.raw_files import identifier, text
 
 INFO = SourceInfo(
@@ -79,7 +79,15 @@ def protocol(data: DataSettings) -> str:
 
 def remote_files(data: DataSettings) -> list[RemoteFile]:
     """All that the configured split and PMRP read."""
-    return list(OF_2017) if _settings(data).split == "2017" else [CAPTIONS, *OF_2014]
+    if _settings(data).split == "2017":
+        return list(OF_2017)
+    captions = captions_file(
+        NAME,
+        NAME,
+        408_860_810,
+        "af76e819987c9ced8452fdb4da823524e033f7baa097cf40bab83bdab4c469ea",
+    )
+    return [captions, *OF_2014]
 
 
 def _settings(data: DataSettings) -> CocoSettings:

@@ -14,7 +14,7 @@ import pandas as pd
 from polymatch.data.remote import RemoteFile, Unpacked
 from polymatch.settings.stages import DataSettings
 from polymatch.sources.info import SourceInfo
-from polymatch.sources.karpathy import CAPTIONS, karpathy_file, read_karpathy
+from polymatch.sources.karpathy import captions_file, karpathy_file, read_karpathy
 from polymatch.sources.raw_files import text
 
 INFO = SourceInfo(
@@ -66,7 +66,13 @@ def remote_files(data: DataSettings) -> list[RemoteFile]:
         licence="LicenseRef-Flickr-terms-of-use",
         unpacked=Unpacked(PICTURES, 6_000_000_000, strip=f"{PICTURES}/"),
     )
-    return [CAPTIONS, pictures]
+    captions = captions_file(
+        NAME,
+        "dataset_flickr32k.json",
+        111_042_326,
+        "64c85af0e9d187091cb88890e56b3f640ac48386196a930d3ff8433d73165135",
+    )
+    return [captions, pictures]
 
 
 def _named(record: dict[str, Any], where: str) -> tuple[str, str]:

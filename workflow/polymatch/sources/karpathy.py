@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from polymatch.data.remote import RemoteFile, Unpacked
+from polymatch.data.remote import RemoteFile
 from polymatch.errors import DataError
 from polymatch.sources.raw_files import Ids, found, identifier, objects, records, text
 from polymatch.sources.raw_tables import RawTables
@@ -23,21 +23,24 @@ ARCHIVE = "caption_datasets.zip"
 FOLDER = "caption_datasets"
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 
-CAPTIONS = RemoteFile(
-    name=ARCHIVE,
-    urls=(
-        f"https://cs.stanford.edu/people/karpathy/deepimagesent/{ARCHIVE}",
-        f"http://cs.stanford.edu/people/karpathy/deepimagesent/{ARCHIVE}",
-    ),
-    bytes=None,
-    sha256=None,
-    about="Karpathy's sentences and splits of COCO, Flickr30K and Flickr8K; where his server has "
-    "them no more, take dataset_*.json from https://github.com/Delphboy/karpathy-splits or "
-    "https://www.kaggle.com/datasets/shtvkumar/karpathy-splits",
-    licence="LicenseRef-none-stated",
-    # dataset_coco.json, dataset_flickr30k.json and dataset_flickr8k.json, which have no folder
-    unpacked=Unpacked(FOLDER, 1_000_000_000),
+# Karpathy's server has had his archive no more since 2023. This copy states size and checksum.
+_COPY = (
+    "https://media.githubusercontent.com/media/Delphboy/karpathy-splits/"
+    "c6c92d266a0003efadb7b3b02e4ad6d00e3d1705"
 )
+
+
+def captions_file(name: str, copied_from: str, size: int, sha256: str) -> RemoteFile:
+    """Karpathy's sentences and split of one data set, from a public copy of his archive."""
+    return RemoteFile(
+        name=f"{FOLDER}/{name}",
+        urls=(f"{_COPY}/{copied_from}",),
+        bytes=size,
+        sha256=sha256,
+        about=f"Karpathy's sentences and split, as a copy has them; {ARCHIVE} of his own, where "
+        "you have it, is as good",
+        licence="LicenseRef-none-stated",
+    )
 
 
 def karpathy_file(root: Path, name: str) -> Path:
