@@ -1,4 +1,4 @@
-"""Configs of raw data sets, planned where nothing is there: what would be fetched, by which jobs."""
+"""Configs of raw data sets, planned where nothing is there: what would be fetched, and how."""
 
 import shutil
 
