@@ -10,7 +10,8 @@ from polymatch.encoders import encoder_info, encoder_names
 from polymatch.errors import ConfigError
 from polymatch.settings.config import load_config
 from polymatch.settings.encoder import EncoderSettings
-from polymatch.settings.offered import encoder_modules, needed_features, offered
+from polymatch.settings.offered import encoder_modules, offered
+from polymatch.settings.starts import needed_features
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 

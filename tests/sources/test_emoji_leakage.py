@@ -25,12 +25,12 @@ NEAR = 0.25
 
 @pytest.fixture(scope="module")
 def items() -> pd.DataFrame:
-    return emoji.read(ROOT)[0]
+    return emoji.read_tables(ROOT)[0]
 
 
 @pytest.fixture(scope="module")
 def names(items: pd.DataFrame) -> pd.DataFrame:
-    captions = emoji.read(ROOT)[1]
+    captions = emoji.read_tables(ROOT)[1]
     names = captions[captions["kind"] == "name"]
     return names.merge(items[["item_id", "group_id", "split"]], on="item_id")
 

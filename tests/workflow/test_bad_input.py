@@ -38,8 +38,8 @@ def one_line(output, text):
         ("teachers.domain.K", 0, "config: teachers.domain.K: 0 is not allowed: input should be"),
         ("teachers.domain.a", float("nan"), "teachers.domain.a: nan is not allowed: input should"),
         ("teachers.trained.model", "poly_fixed", "'poly_fixed' is not trained with loss 'sampled'"),
-        ("data.source", "emojy", "there is no module polymatch.sources.emojy"),
-        ("encoder", {"name": "clipp"}, "there is no module polymatch.encoders.clipp"),
+        ("data.source", "emojy", "source: 'emojy' is unknown"),
+        ("encoder", {"name": "clipp"}, "encoder: unknown module 'clipp'; did you mean 'clip'?"),
     ],
 )
 def test_a_bad_config_stops_before_any_job(fresh, path, value, message):

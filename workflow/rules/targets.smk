@@ -5,7 +5,8 @@ import os
 
 from polymatch.errors import DataError, one_line_errors
 from polymatch.provenance import code_hash, folder_hash, settings_hash
-from polymatch.settings.offered import needed_features, offered
+from polymatch.settings.offered import offered
+from polymatch.settings.starts import needed_features
 
 DATA = f"results/{CONFIG.data.name}"
 SPACE = f"{DATA}/{CONFIG.encoder.name}"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -47,27 +47,6 @@ def add_taught(to: argparse.ArgumentParser) -> None:
     to.add_argument("--tags", type=Path, help="concept tags of the items, Parquet")
     to.add_argument("--tag-vocabulary", type=Path, help="which tags there are, JSON")
     to.add_argument("--word-vectors", type=Path, help="what the words start from, HDF5")
-
-
-def add_loading(to: argparse.ArgumentParser) -> None:
-    """Add how an encoder is loaded, and which share of the work is done."""
-    to.add_argument("--device", default="auto")
-    to.add_argument("--download", action="store_true", help="fetch weights that are not there")
-    to.add_argument("--data-root", type=Path, default=Path("resources"), help="where they lie")
-    to.add_argument("--shard", type=int, default=0, help="which share, counted from 0")
-    to.add_argument("--shards", type=int, default=1)
-
-
-def loaded(args: argparse.Namespace, side: Literal["items", "captions"]) -> Any:
-    """Load the encoder of a side; of the arguments of :func:`add_loading` and ``--encoder``."""
-    # Only here: most scripts do not wait for what encoders import.
-    from polymatch.encoders import LoadOptions, load_encoder
-
-    settings = args.encoder.side(side)
-    options = LoadOptions(
-        settings.model, settings.revision, args.encoder.precision, args.download, args.data_root
-    )
-    return load_encoder(settings.module, args.device, options)
 
 
 def reader(args: argparse.Namespace) -> SplitReader:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from arguments import add_loading, loaded, parser, section
+from arguments import parser, section
+from encoder_arguments import add_loading, loaded
 from polymatch.data.captions import select_kinds
 from polymatch.data.shards import shard_of
 from polymatch.data.tables import read_table

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from arguments import add_loading, loaded, section
+from arguments import section
+from encoder_arguments import add_loading, loaded
 from polymatch.data.tables import write_table
 from polymatch.data.vocabulary import Vocabulary
 from polymatch.data.word_vectors import (

@@ -16,7 +16,7 @@ class SideSettings(Section):
     """The network of one side: items or captions."""
 
     module: str = Field(
-        pattern=r"^[A-Za-z0-9_]+$", description="module of `polymatch.encoders` that runs it"
+        pattern=r"^[A-Za-z0-9_-]+$", description="module of `polymatch.encoders` that runs it"
     )
     model: str | None = Field(
         None,

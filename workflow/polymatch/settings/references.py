@@ -8,7 +8,7 @@ from polymatch.errors import ConfigError
 from polymatch.provenance import modules_in
 from polymatch.settings.explain import suggest
 from polymatch.settings.external import check_external
-from polymatch.settings.offered import check_encoder
+from polymatch.settings.starts import check_encoder
 from polymatch.settings.teachers import check_teachers
 from polymatch.settings.words import check_word_vectors
 
