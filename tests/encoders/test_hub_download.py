@@ -118,6 +118,7 @@ def run(hub, tmp_path):
     return program
 
 
+@pytest.mark.long
 def test_fetched_once_and_only_when_asked(hub, run):
     _, folder, asked = hub
     (folder / "README.md").write_text("---\nlicense: mit\n---\n")
@@ -134,6 +135,7 @@ def test_fetched_once_and_only_when_asked(hub, run):
     assert asked == []
 
 
+@pytest.mark.long
 def test_a_hub_that_has_it_not(run):
     other = "f" * 40
     (said,) = run(other, "download")
