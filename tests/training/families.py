@@ -1,6 +1,8 @@
 """A small model of every family that trains, in each of its ways, with data to train it on."""
 
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from polymatch.settings.families import parse_model
 from polymatch.surrogate import PolynomialSurrogate, build_teacher
 
 N, VAL, WIDTH, WORDS, TAGS = 70, 20, 12, 15, 4
-TRAINING = {"epochs": 3, "lr": 3e-3, "batch_size": 17}
+TRAINING = {"epochs": 2, "lr": 3e-3, "batch_size": 16}
 
 GAUSSIANS = {"family": "probabilistic", "similarities": ["mean"], "hidden": 16, "dropout": 0.3}
 DUAL = {
@@ -74,8 +76,59 @@ ENTRIES = {
 }
 
 
+# What it is refitted to is float32.
+SINGLE = {"refreshed"}
+
+
 def made(name, seed=0, **training):
-    """The model called ``name``, its training set and val."""
+    """The model called ``name``, its training set and val; in float64 but for SINGLE."""
+    with precision(torch.float32):
+        model, train_set, val_set = built(name, seed, training)
+    if name in SINGLE:
+        return model, train_set, val_set
+    concepts = train_set.concepts
+    return (
+        model.double(),
+        replace(
+            train_set,
+            items=doubled(train_set.items),
+            captions=doubled(train_set.captions),
+            concepts=concepts if concepts is None else doubled(concepts),
+        ),
+        replace(val_set, items=doubled(val_set.items), captions=doubled(val_set.captions)),
+    )
+
+
+@contextmanager
+def precision(dtype):
+    """Make new tensors of this kind."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+class DoubleFrames(Frames):
+    def to(self, device):
+        return DoubleFrames(torch.as_tensor(self.rows).double(), torch.as_tensor(self.offsets))
+
+
+def doubled(features):
+    if isinstance(features, Frames):
+        return DoubleFrames(features.rows, features.offsets)
+    return features if features.dtype.kind != "f" else torch.as_tensor(features).double()
+
+
+def trained(name, train, seed=0, **options):
+    """Train a model: itself and its history."""
+    model, *sets = made(name, seed)
+    with precision(torch.float32 if name in SINGLE else torch.float64):
+        return model, train(model, *sets, seed=0, **options)
+
+
+def built(name, seed, training):
     torch.manual_seed(seed)
     raw = ENTRIES[name] | {"training": TRAINING | training}
     family = raw["family"]
@@ -140,13 +193,13 @@ def frames(count, random):
     return Frames(random.normal(size=(ends[-1], WIDTH)).astype(np.float32), ends)
 
 
-def weights(model):
-    """Every weight and buffer, by its name."""
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def result(folder, name, model, history):
-    """Keep what a training has come to."""
+def outcome(model, history):
+    """What a training has come to: every weight and buffer, and the history without its times."""
     columns = [column for column in history if column != "seconds"]
-    table = {column: history[column].astype(float).tolist() for column in columns}
-    torch.save({"weights": weights(model), "history": table}, Path(folder) / f"{name}.pt")
+    table = {column: torch.tensor(history[column].astype(float)) for column in columns}
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} | table
+
+
+def keep(folder, name, model, history):
+    """Write an outcome."""
+    torch.save(outcome(model, history), Path(folder) / f"{name}.pt")

@@ -178,7 +178,7 @@ def take_first(module: nn.Module) -> None:
     """Give a module of every process the first one's weights and buffers."""
     if world_size() > 1:
         with torch.no_grad():
-            for tensor in module.state_dict().values():
+            for tensor in [*module.parameters(), *module.buffers()]:
                 dist.broadcast(tensor, 0)
 
 
