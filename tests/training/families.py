@@ -133,6 +133,7 @@ def built(name, seed, training):
     raw = ENTRIES[name] | {"training": TRAINING | training}
     family = raw["family"]
     if family == "pruned":
+        torch.manual_seed(0)  # what is pruned is a run that there is already
         member = build_model(parse_model(json.dumps(DUAL)), WIDTH, (WORDS, TAGS))
         model = assemble(parse_model(json.dumps(raw)), [member])
     else:

@@ -35,7 +35,7 @@ from polymatch.training.agreement import refuse_drift, start_alike
 from polymatch.training.batches import Batches
 from polymatch.training.events import Events
 from polymatch.training.resume import ResumePoint
-from polymatch.training.schedules import Plateau, make_schedule
+from polymatch.training.schedules import Plateau, make_schedule, step
 from polymatch.training.streamed import make_batches
 from polymatch.training.validation import val_loss, validate
 from polymatch.whole_batch import can_be_shared
@@ -176,7 +176,7 @@ class _Training:
             self.model.before_epoch(epoch, self.batches.sample)
         losses = self._one_epoch(epoch)
         self.done = 0
-        self.schedule.step()
+        step(self.schedule)
         figures = {
             "val_loss": val_loss(self.model, self.loss, self.val_batches, self.seed)
         } | validate(self.model, self.val_set)
