@@ -19,6 +19,8 @@ processes of what each has made of it.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,6 +30,8 @@ from torch import Tensor, nn
 
 from polymatch.device import pick_device
 from polymatch.errors import ConfigError, DataError
+
+_LOOK_SECONDS = 0.5
 
 
 def start(device: str) -> torch.device:
@@ -57,6 +61,7 @@ def start(device: str) -> torch.device:
             )
         picked = torch.device("cuda", place)
         torch.cuda.set_device(picked)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     dist.init_process_group("nccl" if picked.type == "cuda" else "gloo")
     return picked
 
@@ -180,6 +185,17 @@ def take_first(module: nn.Module) -> None:
         with torch.no_grad():
             for tensor in [*module.parameters(), *module.buffers()]:
                 dist.broadcast(tensor, 0)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when the one that started it is gone.
+
+    torchrun that is killed leaves its processes behind, which would go on to write what the next
+    attempt writes too.
+    """
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
 
 
 class _Columns(torch.autograd.Function):
