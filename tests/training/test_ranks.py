@@ -7,16 +7,19 @@ Adam makes steps of.
 import math
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
 from polymatch import distributed
+from polymatch.errors import DataError, NumericsError
+from polymatch.training.agreement import refuse_drift, start_alike
 from polymatch.training.loop import train
 from polymatch.training.resume import ResumePoint
 
 from ..processes import together
-from .families import ENTRIES, SINGLE, keep, outcome, trained
+from .families import ENTRIES, SINGLE, keep, made, outcome, trained
 
 ODD = ["sampled", "align", "queue", "blip", "saf", "dual", "pruned"]
 
@@ -119,3 +122,25 @@ def test_what_one_process_began_three_go_on_with(alone, tmp_path):
     assert together(3, train_and_keep, tmp_path, names, "moved") == [0, 0, 0]
     for name in names:
         same(torch.load(tmp_path / f"moved.{name}.pt"), alone[name], name)
+
+
+def disagree():
+    """Other data, and other weights, than the first process has."""
+    number = distributed.rank()
+    model, train_set, val_set = made("mlp")
+    start_alike(model, train_set, val_set, 0)
+    other = replace(train_set, pairs=train_set.pairs[::-1].copy()) if number else train_set
+    with pytest.raises(DataError, match=r"^process 1 of 2 has other settings or data than"):
+        start_alike(model, other, val_set, 0)
+    with pytest.raises(DataError, match=r"^process 1 of 2 has other settings or data than"):
+        start_alike(model, train_set, val_set, number)
+    weights = [torch.nn.Parameter(torch.ones(10))]
+    refuse_drift(weights, 3)
+    with torch.no_grad():
+        weights[0][0] += 0.1 * number
+    with pytest.raises(NumericsError, match=r"^the processes' weights are not the same after .* 3"):
+        refuse_drift(weights, 3)
+
+
+def test_processes_that_do_not_train_the_same_are_refused():
+    assert together(2, disagree) == [0, 0]
