@@ -20,7 +20,7 @@ COLUMNS = 7
 
 def own_columns(weights, items, captions):
     """A similarity whose columns are shared out, as the alignment family's."""
-    mine = captions[distributed.share()]
+    mine = captions[distributed.share_of(len(captions))]
     block = torch.tanh((items * weights) @ mine.T)
     return distributed.gather_columns(block, len(captions))
 
@@ -71,7 +71,7 @@ def work(folder):
         "double": differentiated(True),
         "saf": trained("saf"),
         "sgr": trained("sgr"),
-        "rows": distributed.gather_rows(rows[distributed.share()], COLUMNS),
+        "rows": distributed.gather_rows(rows[distributed.share_of(COLUMNS)], COLUMNS),
         "told": distributed.same_everywhere({"rank": rank}),
         "rank": rank,
     }

@@ -61,6 +61,8 @@ def test_a_resumed_training_ends_where_an_undisturbed_one_does(tmp_path, epoch):
     columns = [name for name in expected if name != "seconds"]
     assert history[columns].equals(expected[columns])
     assert history["seconds"].is_monotonic_increasing
+    assert resume.path.exists()
+    resume.remove()
     assert not resume.path.exists()
 
 

@@ -114,6 +114,7 @@ def test_a_resumed_training_goes_on_in_its_events(tmp_path):
         head = model(epochs=4, batch_size=40, tensorboard=True)
         point = ResumePoint(state, "the same")
         train(head, *toy(), seed=0, tensorboard=folder, resume=point, report=report)
+        point.remove()
 
     with pytest.raises(KeyboardInterrupt):
         go_on(killed)

@@ -105,8 +105,8 @@ def test_at_most_two_pools_are_alive(sets, monkeypatch):
     alive, most = {}, []
     gather = StoredTrainingSet.gather
 
-    def counted(self, rows, checked=False):
-        gathered = gather(self, rows, checked)
+    def counted(self, rows, checked=False, among=None):
+        gathered = gather(self, rows, checked, among)
         alive[id(gathered.captions)] = len(rows)
         weakref.finalize(gathered.captions, alive.pop, id(gathered.captions))
         most.append(sum(alive.values()))

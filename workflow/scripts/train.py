@@ -14,7 +14,7 @@ from polymatch.models import first_model, save_model
 from polymatch.provenance import file_hash, settings_hash
 from polymatch.settings.families import parse_model
 from polymatch.training.loop import train
-from polymatch.training.resume import ResumePoint
+from polymatch.training.resume import ResumePoint, deciding
 
 
 def resume_point(given: argparse.Namespace) -> ResumePoint | None:
@@ -24,7 +24,11 @@ def resume_point(given: argparse.Namespace) -> ResumePoint | None:
     files = [given.manifest, given.captions, given.items, given.embedded_captions, given.surrogate]
     files += [given.tags, given.tag_vocabulary, given.word_vectors, *given.members]
     made_by = settings_hash(
-        given.model, given.data, given.seed, given.code, [file_hash(f) for f in files if f]
+        deciding(given.model),
+        given.data,
+        given.seed,
+        given.code,
+        [file_hash(f) for f in files if f],
     )
     path = given.history.with_name("resume.pt")
     return ResumePoint(path, made_by, given.model.training.checkpoint_seconds)
@@ -58,19 +62,22 @@ def main() -> None:
         model.attach({"surrogate": PolynomialSurrogate.load(given.surrogate).to_dict()})
     if given.word_vectors:
         model.take_word_vectors(torch.from_numpy(FeatureStore(given.word_vectors).read()))
+    resume = resume_point(given)
     history = train(
         model.to(device),
         train_set,
         splits.retrieval_set("val", data.test_captions),
         seed=given.seed,
         label=f"{given.name} seed {given.seed}",
-        resume=resume_point(given),
+        resume=resume,
         last=given.last,
         tensorboard=given.history.with_name("tensorboard"),
     )
     if distributed.rank() == 0:
         save_model(model, given.history.parent)
         write_table(history, given.history, "history")
+        if resume is not None:
+            resume.remove()
     distributed.stop()
 
 

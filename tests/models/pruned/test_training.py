@@ -1,10 +1,10 @@
 """Trained again: what was pruned stays zero to the last bit, through any optimiser's state."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
+from polymatch.data.batch import Batch, Matches
+from polymatch.data.semantics import Semantics
 from polymatch.losses import dual_encoding
 from polymatch.losses.pruned import TrainingLoss
 from polymatch.models.pruned.magnitude import pruned_tensors
@@ -17,14 +17,8 @@ def batch(seed):
     frames, words = inputs(12, 12, seed=seed)
     concepts = torch.rand(12, TAGS, generator=torch.Generator().manual_seed(seed))
     rows = torch.arange(12)
-    return SimpleNamespace(
-        items=frames,
-        captions=words,
-        positives=torch.eye(12, dtype=torch.bool),
-        concepts=concepts,
-        item_rows=rows,
-        texts=rows,
-    )
+    positives, semantics = torch.eye(12, dtype=torch.bool), Semantics([], rows, rows)
+    return Batch(frames, words, positives, rows, rows, Matches(rows, rows), semantics, concepts)
 
 
 def steps(model, optimiser, numbers):

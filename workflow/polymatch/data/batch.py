@@ -53,7 +53,8 @@ class Batch(NamedTuple):
 
     Attributes:
         items: [B, D], [B, R, F] or [B, L, F] item features; frames are filled up with NaN.
-        captions: [B, D'] features or [B, L] words.
+        captions: [B, D'] features or [B, L] words. Of several processes each has the features of
+            its own rows (:func:`polymatch.distributed.share_of`) alone, and everything else.
         positives: [B, B], items × captions, true where they match.
         item_rows: [B] rows of the items in the training set. texts: [B] numbers of the texts.
         matches: the same for rows and texts that are not in this batch.
@@ -70,3 +71,8 @@ class Batch(NamedTuple):
     matches: Matches
     semantics: Semantics
     concepts: Tensor | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether there are features of some of the rows only: others have those of the others."""
+        return len(self.captions) < len(self.item_rows)

@@ -113,22 +113,23 @@ class StoredTrainingSet:
         of_items = self.item_store.numbers_of(self.item_rows)
         return 4 * (of_items + self.caption_store.numbers_of(self.caption_rows))
 
-    def gather(self, rows: Rows, checked: bool = False) -> Gathered:
+    def gather(self, rows: Rows, checked: bool = False, among: Rows | None = None) -> Gathered:
         """Read the captions of these rows with their items; fastest in the stores' order.
 
         Args:
             rows: [C] rows of the training set.
             checked: these rows were read before, so they need not be looked through again.
+            among: rows that they are some of: words are filled up as those of all are.
 
         Raises:
             DataError: a feature is NaN or infinite; its id is named.
         """
         items, pairs = np.unique(self.pairs[rows], return_inverse=True)
-        return Gathered(
-            self.item_store.take(self.item_rows[items], checked),
-            self.caption_store.take(self.caption_rows[rows], checked),
-            pairs,
-        )
+        captions = self.caption_store.take(self.caption_rows[rows], checked)
+        if among is not None and isinstance(self.caption_store, WordStore):
+            longest = int(self.caption_store.lengths[self.caption_rows[among]].max(initial=0))
+            captions = np.pad(captions, ((0, 0), (0, longest - captions.shape[1])))
+        return Gathered(self.item_store.take(self.item_rows[items], checked), captions, pairs)
 
     def load(self) -> TrainingSet:
         """Read all of it.

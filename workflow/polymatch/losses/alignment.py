@@ -32,7 +32,7 @@ class TrainingLoss(Loss):
 
     def forward(self, model: RetrievalModel, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         similarity = model.similarity(items, captions)
         parts = {
             "hinge": triplet_loss(

@@ -36,7 +36,7 @@ class TrainingLoss(Loss):
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         parts = {
             f"hinge_{space}": triplet_loss(
                 model.similarity(items, captions, space),

@@ -36,7 +36,7 @@ class TrainingLoss(Loss):
     """The loss that the model's settings name, on the Gaussians of a batch."""
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         return training_loss(model, items, captions, batch.positives)
 
 

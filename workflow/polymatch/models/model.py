@@ -19,12 +19,15 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from polymatch import distributed
+from polymatch.data.batch import Batch
 from polymatch.data.training_set import Width
 from polymatch.errors import ConfigError, DataError
 from polymatch.files import written_atomically
 from polymatch.models.compact import Form, read_weights, save_weights
 from polymatch.settings.families import families
 from polymatch.settings.model import ModelSettings
+from polymatch.whole_batch import whole_batch
 
 
 class RetrievalModel(nn.Module, ABC):
@@ -57,6 +60,27 @@ class RetrievalModel(nn.Module, ABC):
 
         ``kind`` is one of the settings' ``scored_by``; the first of them if it is not given.
         """
+
+    def encode_batch(self, batch: Batch) -> tuple[Any, Any]:
+        """Encode the items and the captions of a batch: what every loss starts from.
+
+        Of several processes each encodes the rows that it was given, and has those of all in the
+        end, as one process would encode them.
+        """
+        if not batch.shared:
+            return self.encode_items(batch.items), self.encode_captions(batch.captions)
+        count = len(batch.item_rows)
+        with whole_batch(count):
+            items = self.encode_items(batch.items)
+            captions = self.encode_captions(batch.captions)
+        return distributed.gather_encoded(items, count), self.gather_captions(captions, count)
+
+    def gather_captions(self, captions: Any, count: int) -> Any:
+        """All captions of a batch, of which each process has encoded its share.
+
+        A model that shares out its similarity by captions may keep them apart.
+        """
+        return distributed.gather_encoded(captions, count)
 
     def fused(self, kind: str | None = None) -> list[tuple[str, float]] | None:
         """The kinds that ``kind`` is the sum of, with their weights, each scaled to 0 to 1.

@@ -74,14 +74,15 @@ class TrainingSettings(Section):
         20.0,
         ge=0,
         description="least time between two savings of the state that a killed training resumes "
-        "from; 0 saves after every epoch",
+        "from, within epochs too (a twentieth of the time may go into it); 0 saves after every "
+        "epoch, and not within",
     )
     processes: int = Field(
         1,
         ge=1,
         description="processes that share a training, with a GPU each where there are some; the "
-        "result is that of one process. The pairs of a batch are shared out where scoring is dear "
-        "(family `alignment`); other families gain nothing",
+        "result is that of one process. Each reads and encodes its share of a batch, and scores "
+        "its share of the pairs where that is dear (family `alignment`); small heads gain nothing",
     )
     tensorboard: bool = Field(
         False, description="also write the history as TensorBoard events, into `RUN/tensorboard`"

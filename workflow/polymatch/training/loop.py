@@ -3,7 +3,8 @@
 AdamW with a schedule over epochs (:mod:`.schedules`), gradient clipping, validation after every
 epoch, early stopping. Features live on the device and batches are gathered, unless there are too
 many: then they are streamed from disk. A training that was killed goes on where it last saved its
-state, to the same result. Several processes may share one (:mod:`polymatch.distributed`).
+state, to the same result (:mod:`.resume`). Several processes may share one
+(:mod:`polymatch.distributed`).
 
 Deviations from the published loops: the kept epoch is chosen on val by R-sum or R@1, not by the
 training loss, captions that name several items count as positives of each, and learnt temperatures
@@ -28,15 +29,16 @@ from polymatch import distributed
 from polymatch.data.splits import RetrievalSet, StoredTrainingSet, TrainingSet
 from polymatch.device import random_state, restore_random_state
 from polymatch.errors import NumericsError
-from polymatch.evaluation import retrieval_metrics
 from polymatch.models import RetrievalModel, save_model
 from polymatch.settings.model import TrainedSettings, TrainingSettings
+from polymatch.training.agreement import refuse_drift, start_alike
 from polymatch.training.batches import Batches
 from polymatch.training.events import Events
 from polymatch.training.resume import ResumePoint
-from polymatch.training.schedules import Plateau, make_schedule
-from polymatch.training.scoring import encode
+from polymatch.training.schedules import Plateau, make_schedule, step
 from polymatch.training.streamed import make_batches
+from polymatch.training.validation import val_loss, validate
+from polymatch.whole_batch import can_be_shared
 
 Report = Callable[[int, dict[str, Any]], bool]
 
@@ -64,29 +66,29 @@ def train(
 
     Args:
         report: called with every epoch's number and row; training stops there if it says so.
-        resume: where the state is saved, and taken from if it is there; gone in the end.
+        resume: where the state is saved, and taken from if it is there; whoever has it removes it
+            when all is written.
         last: folder for a checkpoint of the last epoch's model, whichever is kept.
         tensorboard: folder for TensorBoard events, where the settings ask for them.
 
     Of several processes, only the first one writes; all return the same.
 
     Raises:
-        NumericsError: the gradient is not finite; the message says when.
+        NumericsError: the gradient is not finite, or the processes' weights are not the same; the
+            message says when.
+        DataError: the processes have different data or settings.
     """
     settings = model.settings
     if not (isinstance(settings, TrainedSettings) and settings.trained):
         if last is not None:
             save_model(model, last)
-        return pd.DataFrame([_row(0, 0.0, {}, _validate(model, val_set), 0.0) | {"kept": True}])
+        return pd.DataFrame([_row(0, 0.0, {}, validate(model, val_set), 0.0) | {"kept": True}])
     training = _Training(model, train_set, val_set, settings.training, seed)
     with _no_denormals():
         training.run(label, report, resume, tensorboard if settings.training.tensorboard else None)
-    first = distributed.rank() == 0
-    if last is not None and first:
+    if last is not None and distributed.rank() == 0:
         save_model(model, last)
     training.take_best()
-    if resume is not None and first:
-        resume.remove()
     # The last row has every column, in the order in which a person reads them.
     history = pd.DataFrame(training.history, columns=list(training.history[-1]))
     history["kept"] = history["epoch"] == training.kept
@@ -106,12 +108,14 @@ class _Training:
     ) -> None:
         self.model, self.val_set, self.settings, self.seed = model, val_set, settings, seed
         self.started = time.perf_counter()
-        figures = _validate(model, val_set)
+        start_alike(model, train_set, val_set, seed)
+        figures = validate(model, val_set)
         self.history = [_row(0, 0.0, {}, figures, 0.0)]
         torch.manual_seed(seed)
         self.order = torch.Generator().manual_seed(seed)
-        self.batches = make_batches(train_set, settings.batch_size, model.device)
-        self.val_batches = Batches(val_set.as_pairs(), settings.batch_size, model.device)
+        size, shared = settings.batch_size, can_be_shared(model)
+        self.batches = make_batches(train_set, size, model.device, shared)
+        self.val_batches = Batches(val_set.as_pairs(), size, model.device, shared)
         module = importlib.import_module(model.settings.loss_module)
         self.loss = module.TrainingLoss(model).to(model.device)
         both = [*model.parameters(), *self.loss.parameters()]
@@ -121,6 +125,10 @@ class _Training:
         self.events: Events | None = None
         self.best, self.kept, self.stale = -1.0, 0, 0
         self.weights, self.attached = deepcopy(model.state_dict()), model.attachments()
+        # Of the epoch that is under way: its order, batches trained on, sums of their losses.
+        self.epoch_order = self.order.get_state()
+        self.done, self.totals = 0, dict[str, torch.Tensor]()
+        self.resume: ResumePoint | None = None
 
     def run(
         self,
@@ -130,11 +138,13 @@ class _Training:
         tensorboard: Path | None,
     ) -> None:
         """Train until the epochs are done, patience is out, or ``report`` says so."""
-        saved = resume.load() if resume is not None else None
+        first = distributed.rank() == 0
+        self.resume = resume if first else None
+        # The first one reads it for all: others may be on machines that see it later.
+        saved = distributed.same_everywhere(self.resume.load() if self.resume else None)
         if saved is not None:
             self.restore(saved)
         epochs, done = self.settings.epochs, len(self.history) - 1
-        first = distributed.rank() == 0
         if tensorboard is not None and first:
             self.events = Events(tensorboard, done + 1)
         for epoch in tqdm(
@@ -153,18 +163,23 @@ class _Training:
                 self.events.epoch(row)
             if report is not None and report(epoch, row):
                 break
-            if resume is not None and first:
-                resume.save(self.state)
+            if self.resume is not None:
+                self.resume.save(self.state)
         if self.events is not None:
             self.events.close()
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train and validate once; return the row of the history."""
         lr = float(self.schedule.get_last_lr()[0])
-        self.model.before_epoch(epoch, self.batches.sample)
+        if not self.done:
+            self.epoch_order, self.totals = self.order.get_state(), {}
+            self.model.before_epoch(epoch, self.batches.sample)
         losses = self._one_epoch(epoch)
-        self.schedule.step()
-        figures = {"val_loss": self._val_loss()} | _validate(self.model, self.val_set)
+        self.done = 0
+        step(self.schedule)
+        figures = {
+            "val_loss": val_loss(self.model, self.loss, self.val_batches, self.seed)
+        } | validate(self.model, self.val_set)
         # Processes stop and select together, whatever the last bits of their own figures.
         figures = distributed.same_everywhere(figures)
         row = _row(epoch, lr, losses, figures, time.perf_counter() - self.started)
@@ -188,16 +203,19 @@ class _Training:
         self.model.eval()
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides what the next epoch does."""
+        """Everything that decides what the next batch, or epoch, does; of all processes alike."""
         return {
             "model": self.model.state_dict(),
             "attachments": self.model.attachments(),
             "loss": self.loss.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "order": self.order.get_state(),
+            "order": self.epoch_order if self.done else self.order.get_state(),
+            "batches": self.done,
+            "totals": self.totals,
             "random": random_state(self.model.device),
             "history": self.history,
+            "seconds": time.perf_counter() - self.started,
             "best": [self.best, self.kept, self.stale],
             "best_model": self.weights,
             "best_attachments": self.attached,
@@ -211,17 +229,18 @@ class _Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.order.set_state(state["order"])
+        self.epoch_order, self.done = state["order"], state["batches"]
+        self.totals = state["totals"]
         restore_random_state(state["random"], self.model.device)
         self.history = state["history"]
         self.best, self.kept, self.stale = state["best"]
         self.weights, self.attached = state["best_model"], state["best_attachments"]
-        self.started = time.perf_counter() - self.history[-1]["seconds"]
+        self.started = time.perf_counter() - state["seconds"]
 
     def _one_epoch(self, epoch: int) -> dict[str, float]:
         self.model.train()
         self.loss.train()
-        totals: dict[str, torch.Tensor] = {}
-        for number, batch in enumerate(self.batches.epoch(self.order)):
+        for batch in self.batches.epoch(self.order, self.done):
             parts = self.loss(self.model, batch)
             self.optimiser.zero_grad(set_to_none=True)
             (parts["loss"] / distributed.world_size()).backward()
@@ -237,24 +256,16 @@ class _Training:
             self.optimiser.step()
             self.loss.after_step(self.model)
             if self.events is not None:
-                self.events.batch((epoch - 1) * len(self.batches) + number, parts)
+                self.events.batch((epoch - 1) * len(self.batches) + self.done, parts)
             for name, part in parts.items():
-                totals[name] = totals.get(name, torch.zeros(())) + part.detach().float()
-        return {name: float(total) / len(self.batches) for name, total in totals.items()}
-
-    def _val_loss(self) -> float:
-        """Mean loss over val, in the same batches and with the same random numbers every time."""
-        self.model.eval()
-        self.loss.eval()
-        before = random_state(self.model.device)
-        torch.manual_seed(self.seed)
-        order = torch.Generator().manual_seed(self.seed)
-        with torch.no_grad():
-            parts = [
-                self.loss(self.model, batch)["loss"] for batch in self.val_batches.epoch(order)
-            ]
-        restore_random_state(before, self.model.device)
-        return float(torch.stack(parts).mean()) if parts else float("nan")
+                total = self.totals.get(name, torch.zeros((), device=part.device))
+                self.totals[name] = total + part.detach().float()
+            self.done += 1
+            # That of any process: the step was taken by all.
+            if self.resume is not None:
+                self.resume.save(self.state, within=True)
+        refuse_drift(self.parameters, epoch)
+        return {name: float(total) / len(self.batches) for name, total in self.totals.items()}
 
 
 def _optimiser(
@@ -285,16 +296,3 @@ def _no_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
-
-
-def _validate(model: RetrievalModel, val_set: RetrievalSet) -> dict[str, float]:
-    items, captions = encode(model, val_set)
-    with torch.inference_mode():
-        similarity = model.similarity(items, captions).cpu().numpy()
-        diagnostics = model.diagnostics(items, captions)
-    metrics = retrieval_metrics(similarity, val_set.item_ids, val_set.positives)
-    figures = {name: metrics[name] for name in ("t2v_r1", "v2t_r1", "rsum")}
-    for way in ("t2v", "v2t"):
-        figures[f"{way}_rsum"] = sum(metrics[f"{way}_r{k}"] for k in (1, 5, 10))
-    figures["r1"] = (metrics["t2v_r1"] + metrics["v2t_r1"]) / 2
-    return {f"val_{name}": value for name, value in (figures | diagnostics).items()}

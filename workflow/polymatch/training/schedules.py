@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, TypeAlias
 
 import torch
@@ -53,6 +54,14 @@ class Plateau:
     def _fall(self, factor: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] *= factor
+
+
+def step(schedule: Schedule) -> None:
+    """Take the schedule an epoch further."""
+    with warnings.catch_warnings():
+        # A training may go on just here, so that its optimiser has made no step in this process.
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+        schedule.step()
 
 
 Schedule: TypeAlias = torch.optim.lr_scheduler.LRScheduler | Plateau

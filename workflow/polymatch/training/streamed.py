@@ -13,6 +13,9 @@ the captions of an item are spread evenly over the pool, each in a uniformly dis
 none meet while B is below a (C + 1)th of P, which more memory makes larger. Captions of other items
 meet their neighbours of the same block M / P times as often as in a shuffle of all; blocks are
 small, so those are few.
+
+Of several processes each reads the features of its share of every batch, and no others; which
+captions make a batch does not depend on their number.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from polymatch import distributed
 from polymatch.data.batch import Batch, Matches
 from polymatch.data.semantics import Semantics
 from polymatch.data.splits import StoredTrainingSet, TrainingSet
@@ -45,12 +49,15 @@ _LEAST_BLOCK_ROWS = 16
 
 
 def make_batches(
-    data: TrainingSet | StoredTrainingSet, batch_size: int, device: torch.device
+    data: TrainingSet | StoredTrainingSet,
+    batch_size: int,
+    device: torch.device,
+    shared: bool = True,
 ) -> Batches | StreamedBatches:
     """Batches of a training set, from memory or from disk, wherever it is."""
     if isinstance(data, TrainingSet):
-        return Batches(data, batch_size, device)
-    return StreamedBatches(data, batch_size, device)
+        return Batches(data, batch_size, device, shared)
+    return StreamedBatches(data, batch_size, device, shared)
 
 
 class StreamedBatches:
@@ -60,8 +67,15 @@ class StreamedBatches:
     ``waited`` is how many seconds whoever takes the batches has waited for one so far.
     """
 
-    def __init__(self, data: StoredTrainingSet, batch_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: StoredTrainingSet,
+        batch_size: int,
+        device: torch.device,
+        shared: bool = True,
+    ) -> None:
         self.data, self.batch_size, self.device = data, batch_size, device
+        self.shared = shared
         self.pairs = torch.as_tensor(data.pairs, device=device)
         self.texts = torch.as_tensor(data.texts, device=device)
         self.matches = Matches(self.pairs, self.texts)
@@ -80,20 +94,28 @@ class StreamedBatches:
         full, rest = divmod(len(self.pairs), self.batch_size)
         return full + (rest > 1)
 
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Every caption once, in an order drawn from ``generator`` (on the CPU)."""
+    def epoch(self, generator: torch.Generator, done: int = 0) -> Iterator[Batch]:
+        """Every caption once, in an order drawn from ``generator`` (on the CPU).
+
+        The first ``done`` batches are left out, and not read: they have been trained on.
+        """
         order = self._order(generator)
         seed = int(torch.randint(2**62, (), generator=generator))
         pools = [order[i : i + self.pool_rows] for i in range(0, len(order), self.pool_rows)]
+        first, skipped = divmod(done, self.pool_rows // self.batch_size)
+
+        def read(number: int) -> _Pool:
+            return self._read(pools[number], [seed, number], skipped if number == first else 0)
+
         with ThreadPoolExecutor(1, "pool") as reader:
-            ahead = [reader.submit(self._read, rows, [seed, 0]) for rows in pools[:1]]
-            for number in range(len(pools)):
+            ahead = [reader.submit(read, number) for number in range(len(pools))[first : first + 1]]
+            for number in range(first, len(pools)):
                 # Taken off the list: a finished read would keep its pool beside the two in use.
                 pool = self._wait_for(ahead.pop())
-                following = pools[number + 1 : number + 2]
-                ahead += [reader.submit(self._read, rows, [seed, number + 1]) for rows in following]
+                following = range(len(pools))[number + 1 : number + 2]
+                ahead += [reader.submit(read, number) for number in following]
                 yield from self._batches(pool)
-        self._checked = True
+        self._checked = self._checked or not done
 
     def sample(self) -> tuple[Any, Tensor, Tensor]:
         """Items [I, ...], captions [C, ...] and each caption's item [C]: a part of the set.
@@ -121,11 +143,19 @@ class StreamedBatches:
         drawn = torch.randperm(len(blocks), generator=generator).tolist()
         return np.concatenate([blocks[number] for number in drawn])
 
-    def _read(self, rows: Rows, seed: list[int]) -> _Pool:
+    def _read(self, rows: Rows, seed: list[int], skipped: int) -> _Pool:
+        """A pool's batches but for the ``skipped`` first ones."""
         rows = rows[np.argsort(self.data.caption_rows[rows], kind="stable")]
-        gathered = self.data.gather(rows, self._checked)
-        order = spread_shuffle(gathered.pairs, np.random.default_rng(seed))
-        return _Pool(rows, gathered, order)
+        order = spread_shuffle(self.data.pairs[rows], np.random.default_rng(seed))
+        parts = np.split(order, range(self.batch_size, len(order), self.batch_size))[skipped:]
+        # One alone has nothing to be told from.
+        parts = [part for part in parts if len(part) > 1]
+        own = np.sort(np.concatenate([part[self._own(part)] for part in [*parts, order[:0]]]))
+        gathered = self.data.gather(rows[own], self._checked, rows)
+        return _Pool(rows, parts, own, gathered)
+
+    def _own(self, part: Rows) -> slice:
+        return distributed.share_of(len(part)) if self.shared else slice(None)
 
     def _wait_for(self, future: Future[T]) -> T:
         start = time.perf_counter()
@@ -138,12 +168,13 @@ class StreamedBatches:
         items, captions, pairs = (on_device(part) for part in pool.gathered)
         rows = torch.from_numpy(pool.rows)
 
-        def batch(part: Tensor) -> Batch:
+        def batch(part: Rows) -> Batch:
             chosen = rows[part].to(self.device)
             item_rows, texts = self.pairs[chosen], self.texts[chosen]
+            own = torch.from_numpy(np.searchsorted(pool.own, part[self._own(part)]))
             return Batch(
-                items[pairs[part]].to(self.device),
-                captions[part].to(self.device),
+                items[pairs[own]].to(self.device),
+                captions[own].to(self.device),
                 self.matches.between(item_rows, texts),
                 item_rows,
                 texts,
@@ -152,9 +183,7 @@ class StreamedBatches:
                 None if self.concepts is None else self.concepts[item_rows],
             )
 
-        parts = torch.from_numpy(pool.order).split(self.batch_size)
-        # One alone has nothing to be told from.
-        parts = [part for part in parts if len(part) > 1]
+        parts = pool.parts
         with ThreadPoolExecutor(1, "batch") as builder:
             ahead = [builder.submit(batch, part) for part in parts[:1]]
             for number in range(len(parts)):
@@ -165,11 +194,17 @@ class StreamedBatches:
 
 
 class _Pool(NamedTuple):
-    """Caption rows in the order of the store, their features, and the order to take them in."""
+    """Captions that are shuffled together.
+
+    Attributes:
+        rows: [C] in the order of the store. parts: the batches, as places in ``rows``.
+        own: places, in ascending order, of which there are features: ``gathered``.
+    """
 
     rows: Rows
+    parts: list[Rows]
+    own: Rows
     gathered: Gathered
-    order: Rows
 
 
 def spread_shuffle(items: Rows, random: np.random.Generator) -> Rows:

@@ -35,13 +35,12 @@ class TrainingLoss(Loss):
         self.copy = deepcopy(model).requires_grad_(False).eval()
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         logits = model.logits(model.similarity(items, captions))
         loss = symmetric_cross_entropy(logits, batch.positives)
         if self.alpha:
             with torch.no_grad():
-                slow_items = self.copy.encode_items(batch.items)
-                slow_captions = self.copy.encode_captions(batch.captions)
+                slow_items, slow_captions = self.copy.encode_batch(batch)
             to_captions = model.logits(model.similarity(items, slow_captions))
             to_items = model.logits(model.similarity(slow_items, captions))
             slow = cross_entropy(to_captions, batch.positives, -1)

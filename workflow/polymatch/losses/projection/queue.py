@@ -63,7 +63,7 @@ class TrainingLoss(Loss):
         self.queue = Queue(model.settings.loss.queue_size, *_encoded_widths(model))
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         logits = model.logits(model.similarity(items, captions))
         if not self.training:
             loss = symmetric_cross_entropy(logits, batch.positives)

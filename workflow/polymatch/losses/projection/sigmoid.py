@@ -22,7 +22,7 @@ class TrainingLoss(Loss):
     """Binary cross-entropy of all pairs of a batch."""
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         logits = model.logits(model.similarity(items, captions))
         targets = batch.positives.to(logits.dtype)
         loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(logits)

@@ -22,7 +22,7 @@ class TrainingLoss(Loss):
     smoothing = 0.0
 
     def forward(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        items, captions = model.encode_items(batch.items), model.encode_captions(batch.captions)
+        items, captions = model.encode_batch(batch)
         logits = model.logits(model.similarity(items, captions))
         loss = symmetric_cross_entropy(logits, batch.positives, self.smoothing)
         return {"loss": loss, "temperature": model.temperature}

@@ -42,6 +42,13 @@ class Both(NamedTuple):
     second: Any
 
 
+class Share(NamedTuple):
+    """The captions of a batch of ``number`` that are this process's."""
+
+    captions: Captions
+    number: int
+
+
 class Model(RetrievalModel):
     """SAF, SGR or both.
 
@@ -97,19 +104,24 @@ class Model(RetrievalModel):
             first, second = (part.similarity(*sides)[0] for part, *sides in both)
             return (first + second) / 2
         (part,) = self._parts()
-        number = len(captions.lengths)
-        if number < distributed.world_size():
-            scores, statistics = part.similarity(items, captions)  # too few to be shared out
+        if isinstance(captions, Share):
+            mine, number = captions
         else:
-            mine = Captions(*(each[distributed.share()] for each in captions))
-            scores, statistics = part.similarity(items, mine)
-            scores = distributed.gather_columns(scores, number)
-            if statistics.shape[1]:
-                statistics = distributed.gather_rows(statistics.T, number).T
+            number = len(captions.lengths)
+            own = distributed.share_of(number)
+            mine = Captions(*(each[own] for each in captions))
+        scores, statistics = part.similarity(items, mine)
+        scores = distributed.gather_columns(scores, number)
+        if statistics.shape[1]:
+            statistics = distributed.gather_rows(statistics.T, number).T
         # A column for each caption, of all items of the batch: there in SAF's training alone.
         if part.filtration is not None and statistics.shape[1]:
             part.filtration.update(statistics)
         return scores
+
+    def gather_captions(self, captions: Any, count: int) -> Any:
+        """Left apart: each process scores its own ones, with all items."""
+        return Share(captions, count)
 
     def similarity_from_inputs(
         self, images: Tensor, tokens: Tensor, lengths: Tensor | Sequence[int]

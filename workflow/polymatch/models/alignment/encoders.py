@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from polymatch.models.alignment.layers import linear, unit
 from polymatch.settings.alignment import AlignmentModelSettings
+from polymatch.whole_batch import longest
 
 
 class RegionEncoder(nn.Module):
@@ -58,5 +59,7 @@ class WordEncoder(nn.Module):
             words = words.unflatten(1, (2, -1)).mean(1)
         if self.normalise:
             words = unit(words)
-        padded, _ = pad_packed_sequence(PackedSequence(words, *read[1:]), batch_first=True)
-        return padded
+        # Dropout that follows draws a number for every place of the batch, padding included.
+        total = longest(lengths) if self.training else None
+        packed = PackedSequence(words, *read[1:])
+        return pad_packed_sequence(packed, batch_first=True, total_length=total)[0]
