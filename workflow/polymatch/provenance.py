@@ -33,6 +33,16 @@ def code_hash(script: Path | str, *modules: str) -> str:
     Raises:
         ConfigError: one of ``modules`` does not exist.
     """
+    sources = imported_files(script, *modules)
+    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sources)
+
+
+def imported_files(script: Path | str, *modules: str) -> list[Path]:
+    """The files whose code :func:`code_hash` of the same arguments is of, sorted.
+
+    Raises:
+        ConfigError: one of ``modules`` does not exist.
+    """
     sources = {Path(script).resolve()}
     for name in modules:
         sources.add(_known_module(name))
@@ -41,7 +51,7 @@ def code_hash(script: Path | str, *modules: str) -> str:
         found = _imports(waiting.pop()) - sources
         sources |= found
         waiting += found
-    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sorted(sources))
+    return sorted(sources)
 
 
 def modules_in(*package: str) -> list[str]:
