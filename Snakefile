@@ -13,6 +13,10 @@ if not workflow.overwrite_configfiles:
     configfile: Path(workflow.basedir) / "config/config.yaml"
 
 
+# For --sdm apptainer alone: what the Dockerfile makes, converted (docs/environments.md).
+container: str(Path(workflow.basedir) / "polymatch.sif")
+
+
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from polymatch.errors import one_line_errors

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,16 @@ def code_hash(script: Path | str, *modules: str) -> str:
     Raises:
         ConfigError: one of ``modules`` does not exist.
     """
+    sources = imported_files(script, *modules)
+    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sources)
+
+
+def imported_files(script: Path | str, *modules: str) -> list[Path]:
+    """The files whose code :func:`code_hash` of the same arguments is of, sorted.
+
+    Raises:
+        ConfigError: one of ``modules`` does not exist.
+    """
     sources = {Path(script).resolve()}
     for name in modules:
         sources.add(_known_module(name))
@@ -41,7 +51,7 @@ def code_hash(script: Path | str, *modules: str) -> str:
         found = _imports(waiting.pop()) - sources
         sources |= found
         waiting += found
-    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sorted(sources))
+    return sorted(sources)
 
 
 def modules_in(*package: str) -> list[str]:
@@ -113,7 +123,7 @@ def _tree(path: Path) -> ast.Module:
 def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file imports itself, at any depth of its own nesting."""
     found: set[Path | None] = set()
-    for node in ast.walk(_tree(path)):
+    for node in _run_nodes(_tree(path)):
         if isinstance(node, ast.Import):
             found |= {_module_file(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -123,6 +133,18 @@ def _imports(path: Path) -> frozenset[Path]:
             elif (beside := path.with_name(f"{parts[0]}.py")).is_file():
                 found.add(beside)
     return frozenset(file for file in found if file is not None)
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes of a syntax tree without what is there for type checkers alone."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
 
 
 def _known_module(name: str) -> Path:

@@ -60,6 +60,9 @@ SCORED = [
 os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 }
+# Where one is active, conda puts a rule's environment into its place in PATH, which may be behind
+# the above; otherwise in front.
+os.environ.pop("CONDA_SHLVL", None)
 
 
 def given_features():
