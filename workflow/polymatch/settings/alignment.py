@@ -78,6 +78,10 @@ class AlignmentModelSettings(TrainedSettings):
         return [self.module]
 
     @property
+    def pair_seconds(self) -> float:
+        return {"saf": 6e-5, "sgr": 1e-4, "sgraf": 1.6e-4}[self.module]
+
+    @property
     def starts_from(self) -> Start:
         return "regions"
 
