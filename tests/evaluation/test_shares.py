@@ -119,7 +119,7 @@ def test_panels_are_the_matrix_by_rows_and_by_columns(tmp_path):
 
 @pytest.mark.parametrize("of_items", [True, False])
 def test_a_number_that_is_none_is_named_with_its_file(tmp_path, of_items):
-    similarity, items, named, _ = example()
+    similarity, *_ = example()
     similarity[7, 30] = np.nan
     matrix = written(tmp_path, similarity, 3)
     with pytest.raises(NumericsError) as caught:
@@ -142,5 +142,5 @@ def test_what_does_not_fit_is_said(tmp_path):
                        *[(f"i{n}",) for n in range(4, 12)]], Evidence())  # fmt: skip
     with pytest.raises(DataError, match="none of the 12 items has a category and a caption, so th"):
         share_of_ranks(matrix, items, named, Evidence(category_codes=0 * evidence.category_codes))
-    with pytest.raises(DataError, match="evaluation.eccv: none of the 1 annotated items "):
+    with pytest.raises(DataError, match=r"evaluation\.eccv: none of the 1 annotated items "):
         share_of_ranks(matrix, items, named, Evidence(answers={"eccv": ({"x": ["y"]}, {})}))
