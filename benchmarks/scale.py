@@ -6,7 +6,8 @@ for it, and on random features of the sizes that the published systems use (2,04
 where they are short. Prints the tables of docs/scale.md: first what was measured, then what follows
 from it for data sets that nobody ran here.
 
-    python benchmarks/scale.py [--out costs.json]    python benchmarks/scale.py --costs costs.json
+    python benchmarks/scale.py [--out costs.json] [--results results]
+    python benchmarks/scale.py --costs costs.json [--results results]
 """
 
 from __future__ import annotations
@@ -81,12 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="JSON of what was measured, to write")
     parser.add_argument("--costs", type=Path, help="the same, from another time: only the tables")
+    parser.add_argument("--results", type=Path, help="of a finished run: what its jobs took")
     given = parser.parse_args()
     torch.set_num_threads(1)
     costs = json.loads(given.costs.read_text()) if given.costs else measured()
     if given.out:
         given.out.write_text(json.dumps(costs, indent=1) + "\n")
-    show(costs)
+    show(costs, given.results)
 
 
 def measured() -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 HOUR, GB, DAY = 3600.0, 1e9, 86400.0
 EPOCHS = 20
@@ -32,12 +35,14 @@ SIZES = {
 REGION_BYTES, FRAME_BYTES, VECTOR_BYTES = 36 * 2048 * 2, 16 * 2048 * 2, 1024 * 4
 
 
-def show(costs: dict[str, Any]) -> None:
-    """Print all tables as Markdown."""
+def show(costs: dict[str, Any], results: Path | None = None) -> None:
+    """Print all tables as Markdown; with ``results`` what the jobs of a finished run took."""
     stages, families = costs["stages"], costs["families"]
     if "cpu_seconds" in costs:
         print(f"Measured in {costs['cpu_seconds']:.0f} CPU seconds.\n")
     _stages(stages)
+    if results is not None:
+        _peaks(results)
     _families(families)
     _sets(stages, families)
     _storage(stages, families)
@@ -49,6 +54,21 @@ def _stages(stages: dict[str, float]) -> None:
     _head("stage, and what of", "one core")
     for name, value in stages.items():
         _row(name, _bytes(value) if name.startswith("stored") else _seconds(value))
+
+
+def _peaks(results: Path) -> None:
+    """Time and peak memory of the jobs of every rule, from Snakemake's own benchmark files."""
+    _head("rule", "jobs", "seconds a job, median", "most", "peak memory of a job")
+    for folder in sorted((results / "logs").iterdir()):
+        files = sorted(folder.glob("*.tsv")) or [folder] * (folder.suffix == ".tsv")
+        if files:
+            jobs = pd.concat([pd.read_csv(file, sep="\t", na_values="-") for file in files])
+            took = jobs["s"]
+            _row(
+                f"`{folder.name.removesuffix('.tsv')}`",
+                *(str(len(jobs)), f"{took.median():.1f}", f"{took.max():.1f}"),
+                f"{jobs['max_rss'].max():.0f} MB",
+            )
 
 
 def _families(families: dict[str, Any]) -> None:
@@ -181,7 +201,7 @@ def _seconds(value: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-9:.2g} ns"
+    return f"{_number(value / 1e-9)} ns"
 
 
 def _hours(value: float) -> str:

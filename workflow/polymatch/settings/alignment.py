@@ -79,7 +79,7 @@ class AlignmentModelSettings(TrainedSettings):
 
     @property
     def pair_seconds(self) -> float:
-        return {"saf": 6e-5, "sgr": 1e-4, "sgraf": 1.6e-4}[self.module]
+        return {"saf": 1.2e-4, "sgr": 2.4e-4, "sgraf": 3.6e-4}[self.module]
 
     @property
     def starts_from(self) -> Start:

@@ -135,7 +135,7 @@ class ModelSettings(Section):
     @property
     def pair_seconds(self) -> float:
         """What scoring a pair of item and caption takes on one core, about: of inner products."""
-        return 1e-8
+        return 1e-7
 
     @property
     def starts_from(self) -> Start:

@@ -26,7 +26,7 @@ class HeadSettings(Section):
     @property
     def pair_seconds(self) -> float:
         """What scoring a pair of item and caption takes on one core, about."""
-        return 1e-8
+        return 1e-7
 
 
 class LossSettings(Section):
