@@ -86,6 +86,7 @@ if SHARDED:
             runtime=60,
         params:
             script=script("gather_features.py"),
+            made_by=made_by,
             code=code("gather_features.py"),
         shell:
             "python {params.script} {input.parts} --out {output} 2>&1 | tee {log}"

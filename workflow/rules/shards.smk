@@ -44,6 +44,16 @@ def feature_parts(wildcards):
     return expand(f"{SHARDS}/{wildcards.name}", shards=shards, shard=range(shards))
 
 
+def made_by(wildcards):
+    """What decides the parts of a file of features; they are gone when that changes."""
+    if wildcards.name == "captions.h5":
+        kinds = sorted({*CONFIG.data.train_captions, *CONFIG.data.test_captions})
+        identity = [kinds, encoder_code("extract_captions.py", "captions")]
+        return [*identity, CONFIG.encoder.of("captions").model_dump_json()]
+    identity = [RAW_FILES, encoder_code("extract_items.py")]
+    return [*identity, CONFIG.encoder.of("items").model_dump_json()]
+
+
 def lists_beside(wildcards):
     """What was left out of the items' features, so that it is listed beside them."""
     lists = [name for name in EXTRACTED if name.endswith(".csv")]
