@@ -27,6 +27,7 @@ with one_line_errors():
 
 
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/downloads.smk"
 include: "workflow/rules/sources.smk"
 include: f"workflow/rules/{'given_features' if CONFIG.encoder.given else 'features'}.smk"

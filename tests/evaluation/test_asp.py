@@ -123,3 +123,25 @@ def test_a_number_that_is_none_is_named(bad):
 def test_finite_numbers_of_any_size_are_taken():
     large = np.array([[3e38, -3e38, 1.0]], np.float32)
     assert average_semantic_precision(large, large) == (100.0, 100.0)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@given(seed=st.integers(0, 10_000))
+def test_a_figure_is_the_same_to_the_bit_whatever_else_is_scored(form, seed):
+    random = np.random.default_rng(seed)
+    similarity = random.random((6, 30)).round(2).astype(np.float32)
+    # Rows with many and with few zeros, which are ranked in different ways.
+    zero = random.random((6, 30)) < random.random((6, 1))
+    semantic = np.where(zero, 0, random.random((6, 30)).round(2))
+    v2t, t2v = semantic_precision_per_query(similarity, form(semantic), threads=1)
+    for row in range(6):
+        part = slice(row, row + 1)
+        alone, _ = semantic_precision_per_query(similarity[part], form(semantic[part]), threads=1)
+        assert alone[0] == v2t[row]
+    half, _ = semantic_precision_per_query(similarity[2:5], form(semantic[2:5]), threads=2)
+    assert half.tolist() == v2t[2:5].tolist()
+    columns = slice(7, 19)
+    _, some = semantic_precision_per_query(
+        similarity[:, columns], form(semantic[:, columns]), threads=1
+    )
+    assert some.tolist() == t2v[columns].tolist()

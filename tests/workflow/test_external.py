@@ -179,6 +179,6 @@ def test_three_shards_give_the_scores_of_one_to_the_bit(given):
 
 def test_more_shards_than_items_are_refused(given):
     given.write_config({**CONFIG, "scoring": {"shards": 1000, "models": ["align"]}})
-    done = given.run(f"{SPACE}/runs/align/0/cosine.shards/0.npy")
+    done = given.run(f"{SPACE}/runs/align/0/cosine.shards/of_1000/0.npy")
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert "ConfigError: scoring.shards: 1000 shards of 12 test items; allowed: 1 to" in done.stdout

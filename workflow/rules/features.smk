@@ -27,7 +27,7 @@ rule extract_items:
         code=encoder_code("extract_items.py"),
     shell:
         "{resources.python} {params.script} --data {params.data:q} --encoder {params.encoder:q} {resources.options} "
-        f"{SHARD_OPTIONS} "
+        f"{FEATURE_OPTIONS} "
         "--manifest {input.manifest} --out {output} --device {params.device} "
         "--threads {threads} 2>&1 | tee {log}"
 
@@ -59,7 +59,7 @@ rule extract_captions:
     shell:
         "{resources.python} {params.script} --dataset {params.data} --kinds {params.kinds:q} "
         "--encoder {params.encoder:q} {resources.options} "
-        f"{SHARD_OPTIONS} "
+        f"{FEATURE_OPTIONS} "
         "--captions {input.captions} --out {output} "
         "--device {params.device} --threads {threads} 2>&1 | tee {log}"
 
@@ -68,10 +68,8 @@ if SHARDED:
 
     rule gather_features:
         input:
-            expand(
-                f"{SHARDS}/{{shard}}/{{{{name}}}}",
-                shard=range(CONFIG.encoder.shards),
-            ),
+            parts=feature_parts,
+            lists=lists_beside,
         output:
             f"{SPACE}/features/{{name}}",
         log:
@@ -88,6 +86,33 @@ if SHARDED:
             runtime=60,
         params:
             script=script("gather_features.py"),
+            made_by=made_by,
             code=code("gather_features.py"),
         shell:
-            "python {params.script} {input} --out {output} 2>&1 | tee {log}"
+            "python {params.script} {input.parts} --out {output} 2>&1 | tee {log}"
+
+
+if CONFIG.encoder.shards == "auto":
+
+    checkpoint count_items:
+        input:
+            **TABLES,
+        output:
+            f"{DATA}/counts.json",
+        log:
+            f"{LOG}/count_items/{CONFIG.data.name}.log",
+        benchmark:
+            f"{LOG}/count_items/{CONFIG.data.name}.tsv"
+        conda:
+            environment("data")
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            script=script("count_work.py"),
+            data=CONFIG.data.model_dump_json(),
+            code=code("count_work.py"),
+        shell:
+            "python {params.script} --data {params.data:q} --manifest {input.manifest} "
+            "--captions {input.captions} --out {output} 2>&1 | tee {log}"

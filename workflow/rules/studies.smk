@@ -33,7 +33,26 @@ def study_code(wildcards):
     return code("tune.py", *sorted(modules))
 
 
+def study_processes(wildcards):
+    """Workers that its last job has: all of them, or one that only looks at what others did."""
+    settings = study(wildcards)
+    return 1 if settings.jobs else settings.workers
+
+
+def study_workers(wildcards):
+    """What the workers leave behind that are jobs of their own."""
+    settings = study(wildcards)
+    return expand(
+        f"results/tuning/{wildcards.study}/workers/{{worker}}.done",
+        worker=range(settings.workers if settings.jobs else 0),
+    )
+
+
+def worker_memory(wildcards):
+    """Memory of one worker, in MB."""
+    return 1000 + max(entry.held_mb for entry in study_entries(wildcards))
+
+
 def study_memory(wildcards):
-    """Memory of all its workers, in MB: each holds the data."""
-    held = max(entry.held_mb for entry in study_entries(wildcards))
-    return study(wildcards).workers * (1000 + held)
+    """Memory of all workers of one job, in MB: each holds the data."""
+    return study_processes(wildcards) * worker_memory(wildcards)

@@ -89,14 +89,6 @@ EXTRACTED = [
     "problems.csv",
     *(["silent.csv"] if SOUND else []),
 ]
-SHARDED = CONFIG.encoder.shards > 1
-SHARDS = f"{SPACE}/features/shards/of_{CONFIG.encoder.shards}"
-SHARD_OPTIONS = (
-    f"--shard {{wildcards.shard}} --shards {CONFIG.encoder.shards}" if SHARDED else ""
-)
-
-
-SHARD_LOG = ".{shard}" if SHARDED else ""
 
 
 def encoder_python(side):
@@ -158,13 +150,6 @@ def raw_files():
 RAW_FILES = raw_files()
 
 
-def part_of_features(name, wildcard="shard"):
-    """Where a job writes a file of features: in its place, or as a part that is gathered."""
-    if not SHARDED:
-        return f"{SPACE}/features/{name}"
-    return temp(f"{SHARDS}/{{{wildcard}}}/{name}")
-
-
 # What the figures that need more than the right answers are computed from.
 JUDGED = {}
 if CONFIG.evaluation.asp:
@@ -193,6 +178,7 @@ wildcard_constraints:
     model="[^/]+",
     seed=r"\d+",
     shard=r"\d+",
+    shards=r"\d+",
     kind="[a-z]+",
     sweep="[^/]+",
     study="[^/]+",

@@ -1,4 +1,5 @@
 # Embeddings or features -> a study's trials, its best one as a model entry, its figures.
+# Its workers are processes of one job, or (`jobs`) jobs that share the storage, on any machines.
 
 
 # The storage lies beside the outputs and is none of them: outputs of a stopped job are removed.
@@ -7,6 +8,7 @@ rule tune:
         unpack(study_stores),
         unpack(study_taught),
         **TABLES,
+        workers=study_workers,
     output:
         best="results/tuning/{study}/best.yaml",
         trials=report(
@@ -21,9 +23,44 @@ rule tune:
         f"{LOG}/tune/{{study}}.tsv"
     conda:
         environment("tuning")
-    threads: lambda wildcards: study(wildcards).workers
+    threads: study_processes
     resources:
         mem_mb=study_memory,
+        runtime=1440,
+    params:
+        script=script("tune.py"),
+        data=CONFIG.data.model_dump_json(),
+        settings=lambda wildcards: study(wildcards).model_dump_json(),
+        taught=study_taught_arguments,
+        gather=lambda wildcards: "--gather" if study(wildcards).jobs else "",
+        device=CONFIG.device,
+        code=study_code,
+    shell:
+        "python {params.script} --data {params.data:q} --settings {params.settings:q} "
+        "--name {wildcards.study} --manifest {input.manifest} --captions {input.captions} "
+        "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
+        "{params.taught} {params.gather} --folder $(dirname {output.best}) --device {params.device} --threads {threads} "
+        "2>&1 | tee {log}"
+
+
+rule tune_worker:
+    input:
+        unpack(study_stores),
+        unpack(study_taught),
+        **TABLES,
+    output:
+        temp(touch("results/tuning/{study}/workers/{worker}.done")),
+    log:
+        f"{LOG}/tune_worker/{{study}}.{{worker}}.log",
+    benchmark:
+        f"{LOG}/tune_worker/{{study}}.{{worker}}.tsv"
+    wildcard_constraints:
+        worker=r"\d+",
+    conda:
+        environment("tuning")
+    threads: 1
+    resources:
+        mem_mb=worker_memory,
         runtime=1440,
     params:
         script=script("tune.py"),
@@ -36,8 +73,8 @@ rule tune:
         "python {params.script} --data {params.data:q} --settings {params.settings:q} "
         "--name {wildcards.study} --manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --embedded-captions {input.embedded_captions} "
-        "{params.taught} --folder $(dirname {output.best}) --device {params.device} --threads {threads} "
-        "2>&1 | tee {log}"
+        "{params.taught} --folder results/tuning/{wildcards.study} --device {params.device} "
+        "--threads {threads} --worker 2>&1 | tee {log}"
 
 
 rule plot_tuning:

@@ -33,6 +33,7 @@ def main() -> None:
     args.add_argument(
         "--worker", type=int, nargs="?", const=0, metavar="PARENT", help="only run trials"
     )
+    args.add_argument("--gather", action="store_true", help="run no trial: others did")
     given = args.parse_args()
     settings, splits = given.settings, reader(given)
     study = open_study(settings, given.name, given.folder, data_identity(given.data, splits))
@@ -41,7 +42,7 @@ def main() -> None:
         command = [sys.executable, *sys.argv, "--threads", str(given.threads // workers)]
         print(f"a further worker: {shlex.join([*command, '--worker'])}", flush=True)
         run_workers(workers, [*command, "--worker", str(os.getpid())])
-    else:
+    elif not given.gather:
         torch.set_num_threads(given.threads)
         device = pick_device(given.device)
         objective = Objective.read(settings, given.data, splits, device, given.word_vectors)

@@ -40,11 +40,11 @@ class Annotation(NamedTuple):
     items_of_caption: Mapping[str, Iterable[str]]
 
 
-# Which figures each annotation's paper reports: recalls, and whether those at R.
-_REPORTED: dict[str, tuple[tuple[int, ...], bool]] = {
+REPORTED: dict[str, tuple[tuple[int, ...], bool]] = {
     "eccv": ((1,), True),
     "cxc": ((1, 5, 10), False),
 }
+"""Which figures each annotation's paper reports: recalls, and whether those at R."""
 
 
 def add_annotated(
@@ -64,7 +64,7 @@ def add_annotated(
     for name, annotation in answers.items():
         if annotation is None:
             continue
-        recall_at, at_r = _REPORTED[name]
+        recall_at, at_r = REPORTED[name]
         try:
             found = annotated_figures(
                 similarity,
@@ -118,33 +118,47 @@ def annotated_figures(
     if not is_tensor(similarity):
         similarity = np.asarray(similarity)
     n_items, n_captions = similarity.shape
-    rows, columns = _pairs(annotation.captions_of_item, item_rows, caption_columns, "item")
+    rows, columns = annotated_pairs(annotation.captions_of_item, item_rows, caption_columns, "item")
     by_item = sorted_thresholds(rows, pair_values(similarity, rows, columns), n_items, n_captions)
-    columns, rows = _pairs(annotation.items_of_caption, caption_columns, item_rows, "caption")
+    columns, rows = annotated_pairs(
+        annotation.items_of_caption, caption_columns, item_rows, "caption"
+    )
     values = pair_values(similarity, rows, columns)
     by_caption = sorted_thresholds(columns, values, n_captions, n_items)
     of_items, of_captions = count_candidates(
         similarity, by_item, by_caption, threads=threads or default_threads()
     )
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for direction, thresholds, counts in (
         ("t2v", by_caption, of_captions),
         ("v2t", by_item, of_items),
     ):
-        asked = np.flatnonzero(thresholds.number > 0)
-        queries = list(range(len(thresholds.number)))
-        ranks = direction_ranks(thresholds, counts, queries, queries)
-        shares = {f"r{k}": ranks.hits(k) for k in recall_at}
-        if at_r:
-            shares |= _within_r(thresholds, counts, asked)
-        for name, share in shares.items():
-            whole = np.full(len(queries), np.nan)
-            whole[asked] = 100.0 * share
-            found[f"{direction}_{name}"] = whole
+        figures = direction_figures(thresholds, counts, recall_at, at_r)
+        found |= {f"{direction}_{name}": each for name, each in figures.items()}
     return found
 
 
-def _pairs(
+def direction_figures(
+    thresholds: Thresholds, counts: Counts, recall_at: Sequence[int], at_r: bool
+) -> dict[str, np.ndarray]:
+    """The figures of one direction's queries, from the counts at their right answers."""
+    asked = np.flatnonzero(thresholds.number > 0)
+    queries = list(range(len(thresholds.number)))
+    if not len(asked):
+        names = [f"r{k}" for k in recall_at] + (["map_r", "rprecision"] if at_r else [])
+        return {name: np.full(len(queries), np.nan) for name in names}
+    ranks = direction_ranks(thresholds, counts, queries, queries)
+    shares = {f"r{k}": ranks.hits(k) for k in recall_at}
+    if at_r:
+        shares |= _within_r(thresholds, counts, asked)
+    found: dict[str, np.ndarray] = {}
+    for name, share in shares.items():
+        found[name] = np.full(len(queries), np.nan)
+        found[name][asked] = 100.0 * share
+    return found
+
+
+def annotated_pairs(
     answers: Mapping[str, Iterable[str]],
     query_place: Mapping[str, int],
     candidate_place: Mapping[str, int],

@@ -21,18 +21,20 @@ less what the others take.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from polymatch.errors import DataError
-from polymatch.evaluation.blocks import map_queries, query_rows
+from polymatch.evaluation.blocks import map_queries, query_rows, refuse_number
 from polymatch.evaluation.counting import Similarity, default_threads, is_tensor
 from polymatch.evaluation.ordering import Ordered, ordered
 
 Semantic: TypeAlias = Any  # a matrix as similarities are, or one of scipy.sparse
 
+_NAME = "the semantic similarity"
 _MOSTLY_ZERO = 0.5  # share of zeros from which only the other candidates are ranked
 
 
@@ -78,19 +80,22 @@ def semantic_precision_per_query(
             f"similarity has shape {shape} and the semantic similarity {tuple(semantic.shape)}; "
             "both are items x captions, at least one of each"
         )
-    harmonic = np.zeros(max(shape) + 1)
-    np.cumsum(1.0 / np.arange(1, len(harmonic)), out=harmonic[1:])
     n_threads = threads or default_threads()
-    found = []
-    for of_items in (True, False):
-        n_queries, n_candidates = shape if of_items else shape[::-1]
-        of_queries: Any = semantic
-        if hasattr(semantic, "tocsr"):
-            of_queries = (semantic if of_items else semantic.T).tocsr()
+    of_items = direction_precision(similarity, semantic, True, n_threads)
+    return of_items, direction_precision(similarity, semantic, False, n_threads)
 
-        block = partial(_block, similarity, of_queries, of_items, harmonic)
-        found.append(map_queries(block, n_queries, n_candidates, n_threads))
-    return found[0], found[1]
+
+def direction_precision(
+    similarity: Similarity, semantic: Semantic, of_items: bool, threads: int
+) -> np.ndarray:
+    """The same of the items (``of_items``) or of the captions alone, which need not be all."""
+    n_queries, n_candidates = similarity.shape if of_items else similarity.shape[::-1]
+    harmonic = np.zeros(n_candidates + 1)
+    np.cumsum(1.0 / np.arange(1, len(harmonic)), out=harmonic[1:])
+    if hasattr(semantic, "tocsr"):
+        semantic = (semantic if of_items else semantic.T).tocsr()
+    block = partial(_block, similarity, semantic, of_items, harmonic)
+    return map_queries(block, n_queries, n_candidates, threads)
 
 
 def _block(
@@ -102,7 +107,10 @@ def _block(
     last: int,
 ) -> np.ndarray:
     scores = query_rows(similarity, first, last, of_items=of_items)
-    return _precision(scores, _listed(semantic, first, last, of_items), harmonic)
+    found = np.empty(len(scores))
+    for rows, listed in _listed(semantic, first, last, of_items):
+        found[rows] = _precision(scores[rows], listed, harmonic)
+    return found
 
 
 class _Listed:
@@ -130,22 +138,53 @@ class _Listed:
         return cls(filled, of, number)
 
 
-def _listed(semantic: Any, first: int, last: int, of_items: bool) -> _Listed:
+def _listed(semantic: Any, first: int, last: int, of_items: bool) -> Iterator[tuple[Any, _Listed]]:
+    """Which of the queries first..last (a slice or their numbers), and what is ranked for them.
+
+    How a query is taken is decided by its own row, so that its figure is the same to the bit in
+    whatever company it is computed.
+    """
     if hasattr(semantic, "tocsr"):
         part = semantic[first:last]
         part.sum_duplicates()
         part.eliminate_zeros()
-        few = part.nnz < (1 - _MOSTLY_ZERO) * part.shape[0] * part.shape[1]
-        if few and part.data.min(initial=0.0) >= 0 and np.isfinite(part.data).all():
-            return _Listed.of_nonzero(np.diff(part.indptr), part.indices, part.data)
-        semantic, first, last, of_items = part.toarray(), 0, part.shape[0], True
-    block = query_rows(semantic, first, last, of_items=of_items, name="the semantic similarity")
+        number = np.diff(part.indptr)
+        few = number < (1 - _MOSTLY_ZERO) * part.shape[1]
+        _refuse_non_finite(part, first, of_items)
+        odd = np.flatnonzero(part.data < 0)
+        few[np.searchsorted(part.indptr, odd, side="right") - 1] = False
+        for rows in _one_kind(few, True):
+            chosen = part[rows]
+            yield rows, _Listed.of_nonzero(number[rows], chosen.indices, chosen.data)
+        for rows in _one_kind(few, False):
+            block = part[rows].toarray()
+            yield rows, _Listed(block, None, np.full(len(block), block.shape[1]))
+        return
+    block = query_rows(semantic, first, last, of_items=of_items, name=_NAME)
     above = block > 0
     number = np.count_nonzero(above, axis=1)
-    if number.sum() < (1 - _MOSTLY_ZERO) * block.size and block.min() >= 0:
-        rows, candidates = np.nonzero(above)
-        return _Listed.of_nonzero(number, candidates, block[rows, candidates])
-    return _Listed(block, None, np.full(len(block), block.shape[1]))
+    few = (number < (1 - _MOSTLY_ZERO) * block.shape[1]) & (block.min(axis=1) >= 0)
+    for rows in _one_kind(few, True):
+        of, candidates = np.nonzero(above[rows])
+        yield rows, _Listed.of_nonzero(number[rows], candidates, block[rows][of, candidates])
+    for rows in _one_kind(few, False):
+        yield rows, _Listed(block[rows], None, np.full(len(block[rows]), block.shape[1]))
+
+
+def _refuse_non_finite(part: Any, first: int, of_items: bool) -> None:
+    bad = np.flatnonzero(~np.isfinite(part.data))
+    if len(bad):
+        query = first + int(np.searchsorted(part.indptr, bad[0], side="right")) - 1
+        candidate = int(part.indices[bad[0]])
+        refuse_number(_NAME, *((query, candidate) if of_items else (candidate, query)))
+
+
+def _one_kind(few: np.ndarray, wanted: bool) -> list[Any]:
+    """The rows of which this is so, once: a slice if it is so of all; none if of none."""
+    if (few == wanted).all():
+        return [slice(None)]
+    rows = np.flatnonzero(few == wanted)
+    return [rows] if len(rows) else []
 
 
 def _precision(scores: np.ndarray, listed: _Listed, harmonic: np.ndarray) -> np.ndarray:
@@ -172,7 +211,7 @@ def _precision(scores: np.ndarray, listed: _Listed, harmonic: np.ndarray) -> np.
     group = by_score.runs_of(by_row)
     flat_ratio[tied_score] = _expected(*group, *by_meaning.runs_of(tied_score), harmonic)
     if listed.candidate is None:
-        return 100.0 * ratio.sum(axis=1) / width
+        return 100.0 * _sum(ratio) / width
     number = listed.number.astype(np.intp)
     zeros = np.maximum(width - number, 1)
     rank = score_rank.astype(np.intp)
@@ -184,7 +223,16 @@ def _precision(scores: np.ndarray, listed: _Listed, harmonic: np.ndarray) -> np.
     ratio[np.arange(depth) >= number[:, None]] = 0.0
     everything = np.full(len(number), width)
     line = _corner(everything, everything, harmonic) - _corner(everything, number, harmonic)
-    return 100.0 * (ratio.sum(axis=1) + line / zeros) / width
+    return 100.0 * (_sum(ratio) + line / zeros) / width
+
+
+def _sum(ratio: np.ndarray) -> np.ndarray:
+    """Sums [B] of rows of shares, as whole numbers of a unit that 63 bits have room for.
+
+    Whole numbers add up to the same in any order: that of tied candidates is the sort's.
+    """
+    unit = 2.0 ** (np.ceil(np.log2(ratio.shape[1] + 1)) - 62)
+    return np.rint(ratio / unit).astype(np.int64).sum(axis=1) * unit
 
 
 def _ranks(found: Ordered, candidate: np.ndarray) -> np.ndarray:

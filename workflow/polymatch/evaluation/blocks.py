@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import numpy as np
 
@@ -50,8 +51,13 @@ def query_rows(
     if suspect and not np.isfinite(block).all():
         query, candidate = np.argwhere(~np.isfinite(block))[0].tolist()
         place = (first + query, candidate) if of_items else (candidate, first + query)
-        raise NumericsError(
-            f"{name} holds a NaN or infinite value at item {place[0]}, caption {place[1]} "
-            "(counted from 0); look for a division by zero or an overflow where it was made"
-        )
+        refuse_number(name, *place)
     return block
+
+
+def refuse_number(name: str, item: int, caption: int) -> NoReturn:
+    """Raise NumericsError for what is no number at (item, caption) of the matrix ``name``."""
+    raise NumericsError(
+        f"{name} holds a NaN or infinite value at item {item}, caption {caption} "
+        "(counted from 0); look for a division by zero or an overflow where it was made"
+    )

@@ -196,6 +196,8 @@ class _Part:
             self.row_counts[:, pair - self.by_row.start[self.first]] += counts
 
     def _count_columns(self, block: np.ndarray, left: int, right: int) -> None:
+        if not len(self.by_column.value):
+            return  # only the rows are queries
         self.best_column_counts[:, left:right] += self._column_sums(
             block, self.best_of_column[left:right]
         )

@@ -105,12 +105,7 @@ def fold_ranks(
     if not is_tensor(similarity):
         similarity = np.asarray(similarity)
     items, captions = _listed(item_ids), [_named(each) for each in _listed(caption_item_ids)]
-    if folds < 1 or len(items) % folds:
-        divisors = [n for n in range(2, min(len(items), 50) + 1) if len(items) % n == 0]
-        raise DataError(
-            f"{len(items)} items cannot be cut into {folds} equal folds; choose a number that "
-            f"divides them (up to 50: {', '.join(map(str, divisors)) or 'none'}) or no folds"
-        )
+    refuse_folds(len(items), folds)
     names = list(range(len(captions))) if caption_ids is None else _listed(caption_ids)
     height = len(items) // folds
     parts = []
@@ -131,6 +126,16 @@ def fold_ranks(
             )
         )
     return joined(parts)
+
+
+def refuse_folds(items: int, folds: int | None) -> None:
+    """Raise DataError if so many items cannot be cut into ``folds`` equal parts."""
+    if folds is not None and (folds < 1 or items % folds):
+        divisors = [n for n in range(2, min(items, 50) + 1) if items % n == 0]
+        raise DataError(
+            f"{items} items cannot be cut into {folds} equal folds; choose a number that "
+            f"divides them (up to 50: {', '.join(map(str, divisors)) or 'none'}) or no folds"
+        )
 
 
 def _part(matrix: Any, rows: slice, columns: np.ndarray) -> Any:

@@ -79,31 +79,81 @@ def pmrp_per_query(
     _check(tuple(similarity.shape), codes, item_of)
     has_any = codes.sum(axis=1) > 0
     kept_items, kept_captions = np.flatnonzero(has_any), np.flatnonzero(has_any[item_of])
-    if not len(kept_captions):
-        raise DataError(
-            f"none of the {len(codes)} items has a category and a caption, so that PMRP has no "
-            "query; check that the categories are those of this data set's items"
-        )
-    distance = _distances(codes)
+    refuse_uncategorised(codes, item_of)
+    distance = _distances(codes, np.arange(len(codes)))
     n_threads = threads or default_threads()
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for direction in ("v2t", "t2v"):
         of_items = direction == "v2t"
-        queries, candidates = kept_items, kept_captions
-        if not of_items:
-            queries, candidates = candidates, queries
         of_query = np.arange(len(codes)) if of_items else item_of
+        candidates = kept_captions if of_items else kept_items
         of_candidate = item_of[candidates] if of_items else candidates
-        n_queries, n_candidates = similarity.shape if of_items else similarity.shape[::-1]
-
-        chosen = candidates if len(candidates) < n_candidates else None
-        block = partial(_block, similarity, of_items, chosen, of_candidate, distance, of_query)
-        shares = map_queries(block, n_queries, n_candidates, n_threads)
-        figures = np.full_like(shares, np.nan)
-        figures[:, queries] = 100.0 * shares[:, queries]
-        found[direction] = figures.mean(axis=0)
-        found |= {f"{direction}_{at}": each for at, each in zip(THRESHOLDS, figures, strict=True)}
+        figures = _figures(
+            similarity, of_items, candidates, of_candidate, distance, of_query, has_any, n_threads
+        )
+        found |= {f"{direction}{name}": each for name, each in figures.items()}
     return found
+
+
+def direction_pmrp(
+    scores: np.ndarray,
+    of_items: bool,
+    codes: np.ndarray,
+    item_of: np.ndarray,
+    queries: slice,
+    threads: int,
+) -> dict[str, np.ndarray]:
+    """The same of some queries of one direction, under ``pmrp``, ``pmrp_0`` and so on.
+
+    Args:
+        scores: what these queries are scored by: some rows of the matrix, or (not ``of_items``)
+            some columns.
+        codes: [N, C], of all items.
+        item_of: [M], of all captions.
+        queries: which rows or columns these are.
+    """
+    has_any = codes.sum(axis=1) > 0
+    candidates = np.flatnonzero(has_any[item_of] if of_items else has_any)
+    of_candidate = item_of[candidates] if of_items else candidates
+    items = (np.arange(len(codes)) if of_items else item_of)[queries]
+    # Of these items alone: those of all items may be 10 GB.
+    own, of_query = np.unique(items, return_inverse=True)
+    found = _figures(
+        scores,
+        of_items,
+        candidates,
+        of_candidate,
+        _distances(codes, own),
+        of_query,
+        has_any[own],
+        threads,
+    )
+    return {f"pmrp{name}": each for name, each in found.items()}
+
+
+def _figures(
+    similarity: Similarity,
+    of_items: bool,
+    candidates: np.ndarray,
+    of_candidate: np.ndarray,
+    distance: np.ndarray,
+    of_query: np.ndarray,
+    has_any: np.ndarray,
+    threads: int,
+) -> dict[str, np.ndarray]:
+    """Percentages [Q] under the threshold's name, ``""`` for their mean.
+
+    ``distance`` [U, N] and ``has_any`` [U] are of the queries' items, which ``of_query`` [Q] names.
+    """
+    n_queries, n_candidates = similarity.shape if of_items else similarity.shape[::-1]
+    chosen = candidates if len(candidates) < n_candidates else None
+    block = partial(_block, similarity, of_items, chosen, of_candidate, distance, of_query)
+    shares = map_queries(block, n_queries, n_candidates, threads)
+    asked = has_any[of_query]
+    figures = np.full_like(shares, np.nan)
+    figures[:, asked] = 100.0 * shares[:, asked]
+    single = {f"_{at}": each for at, each in zip(THRESHOLDS, figures, strict=True)}
+    return {"": figures.mean(axis=0), **single}
 
 
 def _block(
@@ -152,16 +202,25 @@ def _precision(by_score: Ordered, distance: np.ndarray, of_candidate: np.ndarray
     return shares
 
 
-def _distances(codes: np.ndarray) -> np.ndarray:
-    """Hamming distances of all items, [N, N], cut at one more than the largest threshold."""
+def _distances(codes: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Hamming distances of the items ``of`` [U] from all, [U, N], cut after the thresholds."""
     codes = codes.astype(np.float32)  # sums of 0 and 1 are exact
     number = codes.sum(axis=1)
-    distance = np.empty((len(codes), len(codes)), np.uint8)
-    for first in range(0, len(codes), _ROWS):
-        rows = slice(first, first + _ROWS)
+    distance = np.empty((len(of), len(codes)), np.uint8)
+    for first in range(0, len(of), _ROWS):
+        rows = of[first : first + _ROWS]
         apart = number[rows, None] + number - 2.0 * (codes[rows] @ codes.T)
-        distance[rows] = np.minimum(apart, THRESHOLDS[-1] + 1)
+        distance[first : first + _ROWS] = np.minimum(apart, THRESHOLDS[-1] + 1)
     return distance
+
+
+def refuse_uncategorised(codes: np.ndarray, item_of: np.ndarray) -> None:
+    """Raise DataError if no item has a category and a caption."""
+    if not (codes.sum(axis=1) > 0)[item_of].any():
+        raise DataError(
+            f"none of the {len(codes)} items has a category and a caption, so that PMRP has no "
+            "query; check that the categories are those of this data set's items"
+        )
 
 
 def _check(shape: tuple[int, ...], codes: np.ndarray, item_of: np.ndarray) -> None:

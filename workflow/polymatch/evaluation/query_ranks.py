@@ -24,6 +24,7 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 RSUM_AT = (1, 5, 10)  # The recalls of both directions whose sum is the R-sum.
 
 _COUNTS = ("better", "tied_negatives", "tied_positives", "n_positives", "n_candidates")
+_ARRAYS = ("query_ids", "clusters", *_COUNTS, "average_precision")
 _IDS = {"query_ids": "query_id", "clusters": "item_id"}  # field -> column
 _COLUMNS = {"direction", *_IDS.values(), *_COUNTS, "average_precision"}
 
@@ -76,6 +77,26 @@ class DirectionRanks:
             places[open_], self.tied_negatives[open_], self.tied_positives[open_]
         )
         return probability
+
+    def taken(self, order: np.ndarray) -> DirectionRanks:
+        """The same of some queries, in this order."""
+        return DirectionRanks(
+            **{name: getattr(self, name)[order] for name in _ARRAYS},
+            further={name: values[order] for name, values in self.further.items()},
+        )
+
+
+_NO_IDS, _NO_COUNTS = np.empty(0, object), np.empty(0, np.int64)
+_NOTHING = DirectionRanks(
+    query_ids=_NO_IDS,
+    clusters=_NO_IDS,
+    better=_NO_COUNTS,
+    tied_negatives=_NO_COUNTS,
+    tied_positives=_NO_COUNTS,
+    n_positives=_NO_COUNTS,
+    n_candidates=_NO_COUNTS,
+    average_precision=np.empty(0),
+)
 
 
 @dataclass(frozen=True)
@@ -173,26 +194,29 @@ class RetrievalRanks:
             for name in np.unique(directions).tolist()
         }
         folds = None
-        if "fold_t2v" in parts:
-            folds = cls(t2v=parts["fold_t2v"], v2t=parts["fold_v2t"])
-        return cls(t2v=parts["t2v"], v2t=parts["v2t"], folds=folds)
+        if {"fold_t2v", "fold_v2t"} & {*parts}:
+            within = [parts.get(f"fold_{each}", _NOTHING) for each in DIRECTIONS]
+            folds = cls(t2v=within[0], v2t=within[1])
+        found = [parts.get(each, _NOTHING) for each in DIRECTIONS]
+        return cls(t2v=found[0], v2t=found[1], folds=folds)
 
 
 def joined(parts: Sequence[RetrievalRanks]) -> RetrievalRanks:
     """The queries of several galleries, one after the other, as one result."""
-    found = []
-    for direction in DIRECTIONS:
-        of_parts = [part.of(direction) for part in parts]
-        arrays = {
-            name: np.concatenate([getattr(part, name) for part in of_parts])
-            for name in ("query_ids", "clusters", *_COUNTS, "average_precision")
-        }
-        further = {
-            name: np.concatenate([part.further[name] for part in of_parts])
-            for name in of_parts[0].further
-        }
-        found.append(DirectionRanks(**arrays, further=further))
+    found = [joined_direction([part.of(direction) for part in parts]) for direction in DIRECTIONS]
     return RetrievalRanks(t2v=found[0], v2t=found[1])
+
+
+def joined_direction(parts: Sequence[DirectionRanks]) -> DirectionRanks:
+    """The same of one direction; parts without a query, or no parts, do not matter."""
+    parts = [part for part in parts if len(part.better)] or [_NOTHING]
+    return DirectionRanks(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS},
+        further={
+            name: np.concatenate([part.further[name] for part in parts])
+            for name in parts[0].further
+        },
+    )
 
 
 def _chance_of_a_hit(

@@ -84,18 +84,13 @@ def retrieval_ranks(
         similarity = np.asarray(similarity)
     items, captions = _listed(item_ids), _listed(caption_item_ids)
     names = list(range(len(captions))) if caption_ids is None else _listed(caption_ids)
-    _check_shapes(similarity, items, captions, names)
-    rows, columns = _positive_pairs(items, captions, allow_unmatched)
+    check_shapes(tuple(similarity.shape), items, captions, names)
+    rows, columns = positive_pairs(items, captions, allow_unmatched)
     values = pair_values(similarity, rows, columns)
     by_item = sorted_thresholds(rows, values, len(items), len(captions))
     by_caption = sorted_thresholds(columns, values, len(captions), len(items))
-    has_caption = by_item.number > 0
-    if not (allow_unmatched or has_caption.all()):
-        first = items[int(np.argmin(has_caption))]
-        raise DataError(
-            f"item {first!r} has no caption ({np.sum(~has_caption)} such items); leave them out "
-            "of the matrix or pass allow_unmatched=True"
-        )
+    if not allow_unmatched:
+        refuse_uncaptioned(items, by_item.number > 0)
     item_counts, caption_counts = count_candidates(
         similarity, by_item, by_caption, threads=threads or default_threads()
     )
@@ -162,8 +157,8 @@ def _precision_at_positives(
     return ((positives_above + 1.0 - (above + 1.0) * share) * reciprocals) / equal + share
 
 
-def _positive_pairs(
-    items: list, captions: list, allow_unmatched: bool
+def positive_pairs(
+    items: list, captions: list, allow_unmatched: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of all positives, by column, in the order that a caption names items."""
     row_of = {item: row for row, item in enumerate(items)}
@@ -194,8 +189,19 @@ def _positive_pairs(
     return np.array(rows), np.array(columns)
 
 
-def _check_shapes(similarity: Similarity, items: list, captions: list, names: list) -> None:
-    shape, expected = tuple(similarity.shape), (len(items), len(captions))
+def refuse_uncaptioned(items: list, has_caption: np.ndarray) -> None:
+    """Raise DataError if an item, as a query, has no right answer."""
+    if not has_caption.all():
+        first = items[int(np.argmin(has_caption))]
+        raise DataError(
+            f"item {first!r} has no caption ({np.sum(~has_caption)} such items); leave them out "
+            "of the matrix or pass allow_unmatched=True"
+        )
+
+
+def check_shapes(shape: tuple[int, ...], items: list, captions: list, names: list) -> None:
+    """Raise DataError unless a matrix of ``shape`` has a row an item and a column a caption."""
+    expected = (len(items), len(captions))
     if shape != expected or 0 in expected:
         turned = " (is it captions x items? transpose it)" if shape == expected[::-1] else ""
         raise DataError(

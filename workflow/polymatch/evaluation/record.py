@@ -163,14 +163,21 @@ def score_matrix(
     ranks = add_annotated(
         ranks, similarity, evidence.answers, item_ids, evidence.caption_columns, threads=threads
     )
+    return score_ranks(ranks, settings, len(item_ids), len(caption_item_ids))
+
+
+def score_ranks(
+    ranks: RetrievalRanks, settings: EvaluationSettings, n_items: int, n_captions: int
+) -> ScoredMatrix:
+    """The same of ranks that were counted before, of a matrix of this size."""
     return ScoredMatrix(
         ranks,
         metrics_of(ranks, settings.k, settings.metrics),
         bootstrap_intervals(
             ranks, settings.k, settings.resamples, settings.seed, measures=settings.metrics
         ),
-        n_items=len(item_ids),
-        n_captions=len(caption_item_ids),
+        n_items=n_items,
+        n_captions=n_captions,
     )
 
 

@@ -78,6 +78,10 @@ class AlignmentModelSettings(TrainedSettings):
         return [self.module]
 
     @property
+    def pair_seconds(self) -> float:
+        return {"saf": 1.2e-4, "sgr": 2.4e-4, "sgraf": 3.6e-4}[self.module]
+
+    @property
     def starts_from(self) -> Start:
         return "regions"
 

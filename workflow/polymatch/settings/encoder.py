@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from polymatch.settings.section import Section
+from polymatch.settings.section import Section, Shards
 
 Side: TypeAlias = Literal["items", "captions"]
 Precision: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
@@ -72,11 +72,17 @@ class EncoderSettings(Section):
     stored: Literal["float32", "float16"] = Field(
         "float32", description="numbers that features of frames and regions are stored with"
     )
-    shards: int = Field(
+    shards: Shards = Field(
         1,
-        ge=1,
         description="jobs that the extraction of items, and that of captions, is divided into; "
-        "those that have finished are kept when one stops. The result does not depend on it",
+        "those that have finished are kept when one stops. The result does not depend on it. "
+        "`auto`: as many as `shard_items` and `shard_captions` ask for",
+    )
+    shard_items: int = Field(
+        2000, ge=1, description="most items of a job, with `shards: auto`; a clip takes a second"
+    )
+    shard_captions: int = Field(
+        50_000, ge=1, description="most captions of a job, with `shards: auto`"
     )
 
     @model_validator(mode="after")
@@ -90,6 +96,17 @@ class EncoderSettings(Section):
     def side(self, name: Side) -> SideSettings:
         """The network of a side: its own, or the module that the encoder is named after."""
         return getattr(self, name) or SideSettings(module=self.name)
+
+    def shards_of(self, name: Side, number: int) -> int:
+        """Jobs that the extraction of ``number`` items or captions is divided into.
+
+        >>> EncoderSettings(shards="auto", shard_items=40).shards_of("items", 100)
+        3
+        """
+        if self.shards != "auto":
+            return self.shards
+        most = self.shard_items if name == "items" else self.shard_captions
+        return max(1, -(-number // most))
 
     def of(self, name: Side) -> EncoderSettings:
         """The settings that a side's features depend on; all others are as if not given."""

@@ -134,6 +134,11 @@ class ModelSettings(Section):
         return False
 
     @property
+    def pair_seconds(self) -> float:
+        """What scoring a pair of item and caption takes on one core, about: of inner products."""
+        return 1e-7
+
+    @property
     def starts_from(self) -> Start:
         """What the model is given.
 

@@ -6,9 +6,9 @@ every field has a description, and the JSON schema and ``config/README.md`` are 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 
 def _number(value: Any) -> Any:
@@ -43,6 +43,24 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 Switch = Annotated[bool, BeforeValidator(_switch)]
 """A bool that may come as text."""
+
+
+def _shards(value: Any) -> int | Literal["auto"]:
+    number = _whole(value)
+    if number == "auto":
+        return "auto"
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 1:
+        return number
+    raise ValueError("a number of jobs from 1 on, or `auto`")
+
+
+if TYPE_CHECKING:
+    Shards = int | Literal["auto"]
+else:
+    # One check instead of one for each of the two, which would both be reported.
+    _SCHEMA = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}
+    Shards = Annotated[Any, BeforeValidator(_shards), WithJsonSchema(_SCHEMA)]
+"""A number of jobs, or ``auto`` where the amount of work decides."""
 
 
 class Section(BaseModel):

@@ -115,6 +115,11 @@ class TuningSettings(Section):
         None, gt=0, description="seconds after which this run begins no further trial"
     )
     workers: int = Field(1, ge=1, description="processes that work on the study at once")
+    jobs: bool = Field(
+        False,
+        description="each worker is a job of its own, which a cluster runs where it has room; "
+        "without it one job has them all",
+    )
     seed: int = Field(0, ge=0, description="seed of the sampler")
     sampler: Literal["tpe", "random"] = Field(
         "tpe", description="tree-structured Parzen estimator, or random search"

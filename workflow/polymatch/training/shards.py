@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polymatch.data.splits import shard_of
-from polymatch.errors import DataError
+from polymatch.evaluation.row_shards import RowShards, open_shard
 
 _BLOCK_BYTES = 1 << 26
 
@@ -20,29 +19,12 @@ def gather_scores(shards: Sequence[Path], out: Path) -> None:
         DataError: a shard is missing or truncated, or is not the share of the items that it should
             be; all are then to be computed again.
     """
-    parts = [_open(path) for path in shards]
-    rows, columns = sum(len(part) for part in parts), parts[0].shape[1]
-    matrix = np.lib.format.open_memmap(out, "w+", parts[0].dtype, (rows, columns))
-    step = max(1, _BLOCK_BYTES // max(1, parts[0].dtype.itemsize * columns))
-    for number, (path, part) in enumerate(zip(shards, parts, strict=True)):
-        place = shard_of(rows, number, len(shards))
-        expected = (place.stop - place.start, columns)
-        if part.shape != expected or part.dtype != matrix.dtype:
-            raise DataError(
-                f"{path}: has shape {part.shape} of {part.dtype}, expected {expected} of "
-                f"{matrix.dtype} as shard {number + 1} of {len(shards)}; delete the shards and "
-                "score again"
-            )
+    whole = RowShards(shards)
+    matrix = np.lib.format.open_memmap(out, "w+", whole.dtype, whole.shape)
+    step = max(1, _BLOCK_BYTES // max(1, whole.dtype.itemsize * whole.shape[1]))
+    for path, top in zip(shards, whole.starts.tolist(), strict=False):
+        part = open_shard(path)
         for start in range(0, len(part), step):
             block = part[start : start + step]
-            matrix[place.start + start :][: len(block)] = block
+            matrix[top + start :][: len(block)] = block
     matrix.flush()
-
-
-def _open(path: Path) -> np.memmap:
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: not a whole shard of a similarity matrix ({error}); delete it and score again"
-        ) from error

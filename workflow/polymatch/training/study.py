@@ -68,7 +68,8 @@ def open_study(
 
 def identity(settings: TuningSettings, data: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the value of a trial: all of a study that may not change once it has begun."""
-    free = {"study", "trials", "timeout", "workers", "seed", "sampler", "storage", "stale_seconds"}
+    how_long = {"trials", "timeout", "stale_seconds"}
+    free = {"study", "workers", "jobs", "seed", "sampler", "storage", *how_long}
     return {**settings.model_dump(mode="json", exclude=free, exclude_defaults=False), "data": data}
 
 
@@ -201,9 +202,11 @@ def _is_record(line: bytes) -> bool:
 
 
 def _check_identity(study: optuna.Study, wanted: dict[str, Any], where: str) -> None:
+    # Before the attributes: another worker writes these, and only then begins a trial.
+    trials = study.get_trials(deepcopy=False)
     known = study.user_attrs.get(IDENTITY)
     if known is None:
-        if study.get_trials(deepcopy=False):
+        if trials:
             raise ConfigError(
                 f"study {study.study_name!r} in {where} was not begun here; give this one another "
                 "name (`study`) or another `storage`"

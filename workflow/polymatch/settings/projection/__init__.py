@@ -45,6 +45,10 @@ class ProjectionSettings(TrainedSettings):
         return [self.head.similarity]
 
     @property
+    def pair_seconds(self) -> float:
+        return self.head.pair_seconds
+
+    @property
     def starts_from(self) -> Literal["embeddings", "features"]:
         return "features"
 

@@ -23,6 +23,11 @@ class HeadSettings(Section):
         """Name of the similarity that this head is scored by."""
         return "cosine"
 
+    @property
+    def pair_seconds(self) -> float:
+        """What scoring a pair of item and caption takes on one core, about."""
+        return 1e-7
+
 
 class LossSettings(Section):
     """Base of the losses: ``type`` names the module of ``polymatch.losses.projection``."""

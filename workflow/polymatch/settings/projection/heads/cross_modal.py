@@ -22,6 +22,10 @@ class CrossModalHead(HeadSettings):
     def similarity(self) -> str:
         return "pairwise"
 
+    @property
+    def pair_seconds(self) -> float:
+        return 1e-6
+
     @model_validator(mode="after")
     def _divisible(self) -> Self:
         check_heads(self.hidden_dim, self.num_heads)
