@@ -13,6 +13,9 @@ from pathlib import Path
 
 from polymatch.provenance import LIBRARY, imported_files
 
+# Modules that import all that they find in a folder.
+LOOKED_INTO = {LIBRARY / "settings/families.py": sorted(LIBRARY.glob("settings/*.py"))}
+
 
 def imported_at_once(script, *modules):
     """Names of the foreign packages that a script, and modules that it loads by name, start with.
@@ -25,7 +28,7 @@ def imported_at_once(script, *modules):
         file = waiting.pop()
         if file not in seen:
             seen.add(file)
-            waiting += _inits(file)
+            waiting += _inits(file) + LOOKED_INTO.get(file, [])
             waiting += [other for name in _names(file, late=False) for other in _run_by(name, file)]
     return _foreign(seen, late=False)
 
