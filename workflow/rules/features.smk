@@ -14,10 +14,13 @@ rule extract_items:
         encoder_environment("items")
     threads: 4
     resources:
-        mem_mb=CONFIG.encoder.side("items").memory_mb,
-        runtime=240,
-        python=encoder_python("items"),
-        options=encoder_options,
+        **asks(
+            "extract_items",
+            mem_mb=CONFIG.encoder.side("items").memory_mb,
+            runtime=240,
+            python=encoder_python("items"),
+            options=encoder_options,
+        ),
     params:
         script=script("extract_items.py"),
         data=CONFIG.data.model_dump_json(),
@@ -45,10 +48,13 @@ rule extract_captions:
         encoder_environment("captions")
     threads: 4
     resources:
-        mem_mb=CONFIG.encoder.side("captions").memory_mb,
-        runtime=120,
-        python=encoder_python("captions"),
-        options=encoder_options,
+        **asks(
+            "extract_captions",
+            mem_mb=CONFIG.encoder.side("captions").memory_mb,
+            runtime=120,
+            python=encoder_python("captions"),
+            options=encoder_options,
+        ),
     params:
         script=script("extract_captions.py"),
         data=CONFIG.data.name,
@@ -84,8 +90,7 @@ if SHARDED:
             environment("data")
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=60,
+            **asks("gather_features", mem_mb=1000, runtime=60),
         params:
             script=script("gather_features.py"),
             code=code("gather_features.py"),

@@ -23,8 +23,7 @@ rule tune:
         environment("tuning")
     threads: lambda wildcards: study(wildcards).workers
     resources:
-        mem_mb=study_memory,
-        runtime=1440,
+        **asks("tune", mem_mb=study_memory, runtime=1440),
     params:
         script=script("tune.py"),
         data=CONFIG.data.model_dump_json(),
@@ -61,6 +60,7 @@ rule plot_tuning:
         f"{LOG}/plot_tuning/{{study}}.log",
     benchmark:
         f"{LOG}/plot_tuning/{{study}}.tsv"
+    localrule: True
     conda:
         environment("tuning")
     threads: 1
