@@ -49,6 +49,10 @@ include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
 
 
+with one_line_errors():
+    CONFIG.cluster.check_rules(rule.name for rule in workflow.rules)
+
+
 rule all:
     default_target: True
     input:

@@ -20,8 +20,7 @@ rule measure:
     threads: workflow.resource_settings.cores or CONFIG.benchmark.threads
     resources:
         # A gallery of 100,000 items of width 1024, both moments and their factors.
-        mem_mb=4000,
-        runtime=60,
+        **asks("measure", mem_mb=4000, runtime=60),
     params:
         script=script("measure.py"),
         data=CONFIG.data.model_dump_json(),
@@ -59,8 +58,7 @@ rule deploy:
         environment("deployment")
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=120,
+        **asks("deploy", mem_mb=1500, runtime=120),
     params:
         script=script("deploy.py"),
         data=CONFIG.data.model_dump_json(),

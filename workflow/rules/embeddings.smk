@@ -17,8 +17,7 @@ rule align:
         environment("torch")
     threads: 2
     resources:
-        mem_mb=2500,
-        runtime=60,
+        **asks("align", mem_mb=2500, runtime=60),
     params:
         script=script("align.py"),
         data=CONFIG.data.model_dump_json(),

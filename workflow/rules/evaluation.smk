@@ -19,8 +19,7 @@ rule score:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=scoring_memory,
-        runtime=60,
+        **asks("score", mem_mb=scoring_memory, runtime=60),
     params:
         script=script("score.py"),
         data=CONFIG.data.model_dump_json(),
@@ -47,8 +46,7 @@ rule relate:
     threads: 1
     resources:
         # Most of 5,000 x 25,000 captions have a word in common.
-        mem_mb=4000,
-        runtime=30,
+        **asks("relate", mem_mb=4000, runtime=30),
     params:
         script=script("relate.py"),
         data=CONFIG.data.model_dump_json(),
@@ -72,8 +70,7 @@ rule categorise:
         environment("data")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asks("categorise", mem_mb=2000, runtime=30),
     params:
         script=script("categorise.py"),
         source=CONFIG.evaluation.pmrp,
@@ -103,8 +100,7 @@ rule evaluate:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **asks("evaluate", mem_mb=1000, runtime=60),
     params:
         script=script("evaluate.py"),
         data=CONFIG.data.model_dump_json(),
@@ -134,8 +130,7 @@ rule certify:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        **asks("certify", mem_mb=1500, runtime=60),
     params:
         script=script("certify.py"),
         data=CONFIG.data.model_dump_json(),

@@ -17,8 +17,7 @@ checkpoint count_pairs:
         environment("data")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("count_pairs", mem_mb=1000, runtime=10),
     params:
         script=script("count_work.py"),
         data=CONFIG.data.model_dump_json(),
@@ -46,8 +45,7 @@ rule score_shard:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        **asks("score_shard", mem_mb=2500, runtime=60),
     params:
         script=script("score.py"),
         data=CONFIG.data.model_dump_json(),
@@ -76,8 +74,7 @@ rule gather_scores:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **asks("gather_scores", mem_mb=1000, runtime=30),
     params:
         script=script("gather_scores.py"),
         code=code("gather_scores.py"),
@@ -105,8 +102,7 @@ rule rank_shard:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=ranking_memory,
-        runtime=60,
+        **asks("rank_shard", mem_mb=ranking_memory, runtime=60),
     params:
         script=script("rank_shard.py"),
         data=CONFIG.data.model_dump_json(),
@@ -138,8 +134,7 @@ rule gather_ranks:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **asks("gather_ranks", mem_mb=2000, runtime=60),
     params:
         script=script("gather_ranks.py"),
         data=CONFIG.data.model_dump_json(),

@@ -23,8 +23,11 @@ rule score_external:
     threads: 1
     resources:
         # The matrix that is ranked, float32 of float16 files at the most, and a block of each file.
-        mem_mb=lambda wildcards, input: 1000 + int(2 * input.size_mb),
-        runtime=60,
+        **asks(
+            "score_external",
+            mem_mb=lambda wildcards, input: 1000 + int(2 * input.size_mb),
+            runtime=60,
+        ),
     params:
         script=script("score_external.py"),
         external=lambda wildcards: CONFIG.external_entry(

@@ -14,10 +14,13 @@ rule extract_items:
         encoder_environment("items")
     threads: 4
     resources:
-        mem_mb=CONFIG.encoder.side("items").memory_mb,
-        runtime=240,
-        python=encoder_python("items"),
-        options=encoder_options,
+        **asks(
+            "extract_items",
+            mem_mb=CONFIG.encoder.side("items").memory_mb,
+            runtime=240,
+            python=encoder_python("items"),
+            options=encoder_options,
+        ),
     params:
         script=script("extract_items.py"),
         data=CONFIG.data.model_dump_json(),
@@ -45,10 +48,13 @@ rule extract_captions:
         encoder_environment("captions")
     threads: 4
     resources:
-        mem_mb=CONFIG.encoder.side("captions").memory_mb,
-        runtime=120,
-        python=encoder_python("captions"),
-        options=encoder_options,
+        **asks(
+            "extract_captions",
+            mem_mb=CONFIG.encoder.side("captions").memory_mb,
+            runtime=120,
+            python=encoder_python("captions"),
+            options=encoder_options,
+        ),
     params:
         script=script("extract_captions.py"),
         data=CONFIG.data.name,
@@ -82,8 +88,7 @@ if SHARDED:
             environment("data")
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=60,
+            **asks("gather_features", mem_mb=1000, runtime=60),
         params:
             script=script("gather_features.py"),
             made_by=made_by,
@@ -107,8 +112,7 @@ if CONFIG.encoder.shards == "auto":
             environment("data")
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **asks("count_items", mem_mb=1000, runtime=10),
         params:
             script=script("count_work.py"),
             data=CONFIG.data.model_dump_json(),

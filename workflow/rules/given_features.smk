@@ -16,8 +16,7 @@ rule import_features:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        **asks("import_features", mem_mb=2500, runtime=60),
     params:
         script=script("import_features.py"),
         data=CONFIG.data.model_dump_json(),

@@ -24,8 +24,7 @@ rule plot_space:
         environment("pictures")
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        **asks("plot_space", mem_mb=1500, runtime=60),
     params:
         script=script("plot_space.py"),
         data=CONFIG.data.model_dump_json(),
@@ -63,8 +62,7 @@ rule plot_retrieved:
         environment("pictures")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **asks("plot_retrieved", mem_mb=1000, runtime=30),
     params:
         script=script("plot_retrieved.py"),
         data=CONFIG.data.model_dump_json(),

@@ -47,6 +47,7 @@ rule summarise:
         f"{LOG}/summarise.log",
     benchmark:
         f"{LOG}/summarise.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1
@@ -82,8 +83,7 @@ rule compare:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **asks("compare", mem_mb=1000, runtime=30),
     params:
         script=script("compare.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", "sweeps", "tables", *UNSEEN}),
@@ -108,6 +108,7 @@ rule plot_latency:
         f"{LOG}/plot_latency.log",
     benchmark:
         f"{LOG}/plot_latency.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1
@@ -135,6 +136,7 @@ rule plot_growth:
         f"{LOG}/plot_growth.log",
     benchmark:
         f"{LOG}/plot_growth.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1
@@ -162,6 +164,7 @@ rule plot_deployability:
         f"{LOG}/plot_deployability.log",
     benchmark:
         f"{LOG}/plot_deployability.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1
@@ -196,8 +199,7 @@ rule plot_curves:
         environment("report")
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **asks("plot_curves", mem_mb=500, runtime=10),
     params:
         script=script("plot_curves.py"),
         code=code("plot_curves.py"),

@@ -20,8 +20,7 @@ rule prepare:
     threads: 1
     resources:
         # The words and ids of 600,000 pre-encoded captions, and torch to open their embeddings.
-        mem_mb=2500 if CONFIG.encoder.given else 1000,
-        runtime=30,
+        **asks("prepare", mem_mb=2500 if CONFIG.encoder.given else 1000, runtime=30),
     params:
         script=script("prepare.py"),
         settings=CONFIG.data.model_dump_json(),

@@ -16,8 +16,7 @@ rule build_teacher:
         environment("torch")
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **asks("build_teacher", mem_mb=2000, runtime=60),
     params:
         script=script("build_teacher.py"),
         data=CONFIG.data.model_dump_json(),
@@ -48,8 +47,7 @@ rule fit_surrogate:
         environment("torch")
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        **asks("fit_surrogate", mem_mb=1500, runtime=20),
     params:
         script=script("fit_surrogate.py"),
         degree=lambda wildcards: entry(wildcards).degree,
@@ -98,8 +96,7 @@ rule compare_teachers:
     # Every core is taken, so that the times in the table are of this job alone.
     threads: workflow.resource_settings.cores or 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **asks("compare_teachers", mem_mb=2000, runtime=60),
     params:
         script=script("compare_teachers.py"),
         data=CONFIG.data.model_dump_json(),
@@ -130,6 +127,7 @@ rule plot_teachers:
         f"{LOG}/plot_teachers.log",
     benchmark:
         f"{LOG}/plot_teachers.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1

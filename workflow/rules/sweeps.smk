@@ -22,8 +22,7 @@ rule sweep:
         environment("report")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **asks("sweep", mem_mb=1000, runtime=30),
     params:
         script=script("sweep.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", "tables", *UNSEEN}),
@@ -49,6 +48,7 @@ rule plot_sweep:
         f"{LOG}/plot_sweep/{{sweep}}.log",
     benchmark:
         f"{LOG}/plot_sweep/{{sweep}}.tsv"
+    localrule: True
     conda:
         environment("report")
     threads: 1

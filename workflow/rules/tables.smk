@@ -28,8 +28,7 @@ rule size_table:
         environment("report")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **asks("size_table", mem_mb=1000, runtime=30),
     params:
         script=script("size_table.py"),
         config=CONFIG.model_dump_json(exclude={"pictures", *UNSEEN}),

@@ -21,8 +21,7 @@ rule tag:
     threads: 1
     resources:
         # The lemmas of 600,000 captions as Python texts.
-        mem_mb=1500,
-        runtime=30,
+        **asks("tag", mem_mb=1500, runtime=30),
     params:
         script=script("tag.py"),
         data=CONFIG.data.model_dump_json(),

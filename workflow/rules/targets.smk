@@ -1,5 +1,6 @@
 # Where every output lies, and what the rules ask the configuration.
 
+import inspect
 import json
 import os
 
@@ -50,7 +51,7 @@ TAGS = {"tags": f"{DATA}/tags.parquet", "tag_vocabulary": f"{DATA}/tag_vocabular
 WORD_VECTORS = f"{DATA}/word_vectors.h5"
 
 # Sections that no table of ours depends on: changing one makes none of them again.
-UNSEEN = {"external", "scoring"}
+UNSEEN = {"cluster", "external", "scoring"}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -198,6 +199,36 @@ def code(name, *modules):
 def environment(name):
     """Conda environment of a kind of rule, for `--sdm conda`."""
     return str(Path(workflow.basedir) / "envs" / f"{name}.yaml")
+
+
+# One job of a cluster trains all seeds of a model, where the config says so.
+TRAINED_TOGETHER = "train_{model}" if CONFIG.cluster.seeds_together else None
+
+
+def asks(rule, mem_mb, runtime, **others):
+    """Resources of a rule: what its jobs ask a cluster for, by the config's `cluster`.
+
+    mem_mb: of the first attempt, a number or a function of the wildcards and the input
+    runtime: of the first attempt, in minutes
+    """
+    own = CONFIG.cluster.rules.get(rule)
+    amounts = {
+        "mem_mb": own and own.mem_mb or mem_mb,
+        "runtime": own and own.runtime or runtime,
+    }
+    grown = {name: at_attempt(amount) for name, amount in amounts.items()}
+    return grown | others | CONFIG.cluster.places(rule)
+
+
+def at_attempt(amount):
+    """A resource that grows with every attempt."""
+    takes = len(inspect.signature(amount).parameters) if callable(amount) else 0
+
+    def of_job(wildcards, input, attempt):
+        needed = amount(*[wildcards, input][:takes]) if callable(amount) else amount
+        return CONFIG.cluster.grown(needed, attempt)
+
+    return of_job
 
 
 def entry(wildcards):

@@ -19,8 +19,7 @@ if CONFIG.data.bigfile is not None:
         threads: 1
         resources:
             # The names of 300,000 frames and the words of 200,000 captions.
-            mem_mb=1000,
-            runtime=10,
+            **asks("tiny", mem_mb=1000, runtime=10),
         params:
             script=script("write_tiny.py"),
             data=CONFIG.data.model_dump_json(),

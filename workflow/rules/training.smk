@@ -20,12 +20,13 @@ rule train:
         f"{LOG}/train/{{model}}.{{seed}}.log",
     benchmark:
         f"{LOG}/train/{{model}}.{{seed}}.tsv"
+    group:
+        TRAINED_TOGETHER
     conda:
         environment("torch")
     threads: lambda wildcards: entry(wildcards).processes
     resources:
-        mem_mb=training_memory,
-        runtime=240,
+        **asks("train", mem_mb=training_memory, runtime=240),
     params:
         script=script("train.py"),
         data=CONFIG.data.model_dump_json(),

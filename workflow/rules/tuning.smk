@@ -25,8 +25,7 @@ rule tune:
         environment("tuning")
     threads: study_processes
     resources:
-        mem_mb=study_memory,
-        runtime=1440,
+        **asks("tune", mem_mb=study_memory, runtime=1440),
     params:
         script=script("tune.py"),
         data=CONFIG.data.model_dump_json(),
@@ -60,8 +59,7 @@ rule tune_worker:
         environment("tuning")
     threads: 1
     resources:
-        mem_mb=worker_memory,
-        runtime=1440,
+        **asks("tune_worker", mem_mb=worker_memory, runtime=1440),
     params:
         script=script("tune.py"),
         data=CONFIG.data.model_dump_json(),
@@ -98,12 +96,12 @@ rule plot_tuning:
         f"{LOG}/plot_tuning/{{study}}.log",
     benchmark:
         f"{LOG}/plot_tuning/{{study}}.tsv"
+    localrule: True
     conda:
         environment("tuning")
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **asks("plot_tuning", mem_mb=500, runtime=10),
     params:
         script=script("plot_tuning.py"),
         settings=lambda wildcards: study(wildcards).model_dump_json(),

@@ -19,8 +19,7 @@ rule tokenise:
     threads: 1
     resources:
         # The words of 600,000 captions as Python numbers.
-        mem_mb=1500,
-        runtime=30,
+        **asks("tokenise", mem_mb=1500, runtime=30),
     params:
         script=script("tokenise.py"),
         data=CONFIG.data.model_dump_json(),
@@ -49,10 +48,13 @@ rule word_vectors:
     threads: 1
     resources:
         # The names of a word2vec of 1.7 million words, and 50,000 vectors twice.
-        mem_mb=2000,
-        runtime=30,
-        python=encoder_python("captions"),
-        options=encoder_options,
+        **asks(
+            "word_vectors",
+            mem_mb=2000,
+            runtime=30,
+            python=encoder_python("captions"),
+            options=encoder_options,
+        ),
     params:
         script=script("word_vectors.py"),
         data=CONFIG.data.name,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from polymatch.errors import ConfigError
+from polymatch.settings.cluster import ClusterSettings
 from polymatch.settings.encoder import EncoderSettings
 from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.external import ExternalSettings
@@ -90,6 +91,9 @@ class Config(Section):
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="where to compute"
+    )
+    cluster: ClusterSettings = Field(
+        default_factory=ClusterSettings, description="what jobs ask a cluster for"
     )
     scoring: ScoringSettings = Field(
         default_factory=ScoringSettings, description="jobs that scoring is divided into"
