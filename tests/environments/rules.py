@@ -11,6 +11,9 @@ from polymatch.sources import brings_features, known_sources
 ROOT = Path(__file__).parents[2]
 
 
+_RULE = r"^ *(?:rule|checkpoint) (\w+):\n((?:(?! *(?:rule|checkpoint) ).*\n?)*)"
+
+
 class Job(NamedTuple):
     """One way to run a rule: in ``envs/<environment>.yaml``, with modules loaded by name."""
 
@@ -30,7 +33,7 @@ def rule_texts():
     found = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
-        for name, body in re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n?)*)", text, re.M):
+        for name, body in re.findall(_RULE, text, re.M):
             assert name not in found, name
             found[name] = body
     return found
