@@ -85,8 +85,11 @@ def test_a_killed_study_runs_exactly_the_missing_trials(tuned):
     assert 2 <= tuned.at_the_kill < TRIALS
     table = read_table(tuned.folder / FOLDER / "trials.csv", "trials")
     states = table["state"].value_counts()
-    assert states["complete"] == TRIALS and set(states.index) <= {"complete", "failed"}
-    assert states.get("failed", 0) <= 2
+    # A worker that was killed before its trial said whose it is leaves it running: it may be
+    # another machine's.
+    assert states["complete"] == TRIALS
+    assert set(states.index) <= {"complete", "failed", "running"}
+    assert states.get("failed", 0) + states.get("running", 0) <= 2
     assert (table.loc[table["state"] == "failed", "reason"] == "interrupted").all()
     assert f"; {TRIALS} of {TRIALS} finished" in tuned.output
     assert "; 2 of " not in tuned.output
