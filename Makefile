@@ -11,7 +11,7 @@ export IMAGEBIND_ENV ?= $(abspath .venv-imagebind)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
 
-.PHONY: help setup imagebind-env results test test-long check format docs readme emoji clean
+.PHONY: help setup imagebind-env slurm results test test-long test-slurm results-slurm check format docs readme emoji clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,13 @@ $(IMAGEBIND_ENV)/.ready: tests/encoders/imagebind_requirements.txt
 	$(IMAGEBIND_ENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
+slurm: ## install SLURM, for its tests (Debian, as root)
+	@if ! command -v slurmctld > /dev/null || ! command -v munged > /dev/null; then \
+	    echo "== Installing slurm-wlm and munge (as root)"; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y slurm-wlm munge > /dev/null; \
+	fi
+
 results: setup ## run the main job on the embedded data set: results/summary.csv and the rest
 	@echo "== Running the workflow on $(CORES) cores; every output goes to results/"
 	$(SNAKEMAKE)
@@ -49,11 +56,19 @@ results: setup ## run the main job on the embedded data set: results/summary.csv
 
 test: setup ## run the tests (parallel over the cores)
 	@echo "== Running the tests on $(CORES) cores; those that take minutes are apart: make test-long"
-	pytest -n $(CORES) --dist loadgroup -m "not long"
+	pytest -n $(CORES) --dist loadgroup -m "not long and not slurm"
 
 test-long: setup ## run the tests that take minutes: tuning, resuming, the page on extending
 	@echo "== Running the long tests on $(CORES) cores"
-	pytest -n $(CORES) --dist loadgroup -m long
+	pytest -n $(CORES) --dist loadgroup -m "long and not slurm"
+
+test-slurm: setup slurm ## run the tests that go through SLURM, on a cluster of one node that they start
+	@echo "== Running the tests through SLURM (about 8 minutes)"
+	pytest -m slurm tests/cluster
+
+results-slurm: setup slurm ## run the main job through a SLURM of one node on this machine
+	@echo "== Running the workflow through SLURM; every output goes to results/"
+	tests/cluster/main_job.sh
 
 check: setup ## format, lint and types: what CI checks beside the tests
 	@echo "== Checking format, lint and types"

@@ -127,6 +127,10 @@ class OneNode:
         lines = self.command("squeue", "--states=all", "--noheader", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
 
+    def running(self) -> list[str]:
+        """Jobs that run now."""
+        return [job for job, state in self.states().items() if state == "RUNNING"]
+
     def completed(self) -> list[dict[str, str]]:
         """One record of each job that came to its end, in that order, by the controller's list."""
         path = self.folder / "completed.txt"

@@ -1,0 +1,60 @@
+"""The whole small workflow through SLURM gives the table that it gives here."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from tests.workflow.conftest import make_checkout
+
+from .conftest import SPACE, Submitting, config
+
+pytestmark = pytest.mark.slurm
+
+# Of the machine at that moment; all other columns are of the data.
+MEASURED = r"(latency|encoding|scoring|single_query)_ms|(.*_)?memory_mb|(.*_)?seconds|latency_.*"
+
+
+@pytest.fixture(scope="module")
+def there(cluster, tmp_path_factory):
+    """The small workflow, run through the cluster from nothing to the table, with what it said."""
+    checkout = Submitting(make_checkout(tmp_path_factory.mktemp("there")).folder, cluster)
+    checkout.write_config(config(seeds_together=True))
+    checkout.output = checkout.finish(checkout.start("results/summary.csv"))
+    return checkout
+
+
+def test_the_table_is_the_same(here, there):
+    local, remote = (pd.read_csv(one.folder / "results/summary.csv") for one in (here, there))
+    assert list(local.columns) == list(remote.columns)
+    kept = [name for name in local.columns if not re.fullmatch(MEASURED, name)]
+    assert {"t2v_r1", "rsum", "surrogate_max_error", "config_hash", "code_hash"} <= {*kept}
+    pd.testing.assert_frame_equal(local[kept], remote[kept], check_exact=True)
+
+
+def test_jobs_of_seconds_go_together(there):
+    jobs = int(re.search(r"(\d+) of \1 steps", there.output)[1])
+    submitted = len(re.findall(r"has been submitted with SLURM jobid", there.output))
+    # Of prepare's group and of each after it one; two extractions, three trainings.
+    assert (jobs, submitted) == (24, 10)
+
+
+def test_with_nothing_to_do_nothing_is_submitted(there):
+    process = there.start("results/summary.csv")
+    assert "Nothing to be done" in there.finish(process)
+
+
+def test_what_a_cluster_is_asked_for_makes_nothing_run_again(there):
+    there.write_config(config(partition="gpus", gpus=["training"], growth=1.5))
+    assert "Nothing to be done" in there.finish(there.start("-n", "results/summary.csv"))
+
+
+def test_partition_and_gpu_reach_slurm(there):
+    seen = len(there.cluster.completed())
+    there.write_config(config(gpu_partition="gpus", gpus=["training"]))
+    target = f"{SPACE}/runs/aligned/0/model.safetensors"
+    said = there.finish(there.start("--forcerun", "train", "--", target))
+    assert "1 of 1 steps (100%) done" in said
+    (job,) = there.cluster.completed()[seen:]
+    assert job["Partition"] == "gpus"
+    assert "gres/gpu=1" in job["Tres"]

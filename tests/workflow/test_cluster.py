@@ -1,0 +1,60 @@
+"""What jobs ask a cluster for, as a plan shows it; jobs through SLURM itself: tests/cluster."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("finished")
+
+
+def resources(checkout, rule, *arguments):
+    """The resources of a rule's first job in the plan of a run that does everything."""
+    done = checkout.run("-n", "--forceall", *arguments)
+    assert done.returncode == 0, done.stdout
+    block = re.search(rf"(?s)rule {rule}:\n(.*?)\n\n", done.stdout)[1]
+    line = re.search(r"resources: (.*)", block)[1]
+    return dict(part.split("=", 1) for part in line.split(", ") if "=" in part)
+
+
+def test_changing_what_is_asked_for_makes_nothing_run_again(finished):
+    cluster = (
+        "{gpus: [training, scoring], partition: long, growth: 3, rules: {align: {runtime: 5}}}"
+    )
+    assert finished.planned("--config", f"cluster={cluster}") == {}
+
+
+def test_a_rule_has_what_the_config_says(finished):
+    cluster = "{gpus: [training], gpu_partition: a100, account: lab, rules: {train: {runtime: 99}}}"
+    asked = resources(finished, "train", "--config", f"cluster={cluster}")
+    assert (
+        asked.items()
+        >= {
+            "runtime": "99",
+            "gpu": "1",
+            "slurm_partition": "a100",
+            "slurm_account": "lab",
+        }.items()
+    )
+
+
+def test_memory_and_time_grow_with_the_attempt(finished):
+    first = resources(finished, "align")
+    third = resources(finished, "align", "--attempt", "3")
+    for name in ("mem_mb", "runtime"):
+        assert int(third[name]) == 4 * int(first[name])
+
+
+def test_the_command_line_has_the_last_word(finished):
+    words = ("--set-resources", "align:mem_mb=777", "align:runtime=7", "--")
+    asked = resources(finished, "align", *words)
+    assert (asked["mem_mb"], asked["runtime"]) == ("777", "7")
+
+
+def test_a_misspelt_rule_is_one_line(finished):
+    done = finished.run("-n", "--config", "cluster={rules: {extract_item: {runtime: 5}}}")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("ConfigError")]
+    assert line.startswith(
+        "ConfigError: cluster.rules: this workflow has no rule 'extract_item'; "
+        "did you mean 'extract_items'? allowed: "
+    )
