@@ -62,6 +62,7 @@ ReturnToService=1
 MinJobAge=300
 KillWait=2
 GresTypes=gpu
+AccountingStorageTRES=gres/gpu
 NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpus Nodes={node} MaxTime=INFINITE State=UP

@@ -11,8 +11,7 @@ def resources(checkout, rule, *arguments):
     """The resources of a rule's first job in the plan of a run that does everything."""
     done = checkout.run("-n", "--forceall", *arguments)
     assert done.returncode == 0, done.stdout
-    block = re.search(rf"(?s)rule {rule}:\n(.*?)\n\n", done.stdout)[1]
-    line = re.search(r"resources: (.*)", block)[1]
+    line = re.search(rf"rule {rule}:\n(?:    .*\n)*?    resources: (.*)", done.stdout)[1]
     return dict(part.split("=", 1) for part in line.split(", ") if "=" in part)
 
 
