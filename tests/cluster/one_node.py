@@ -62,7 +62,6 @@ ReturnToService=1
 MinJobAge=300
 KillWait=2
 GresTypes=gpu
-AccountingStorageTRES=gres/gpu
 NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpus Nodes={node} MaxTime=INFINITE State=UP
@@ -120,7 +119,7 @@ class OneNode:
             env=os.environ | self.environment,
             check=True,
             text=True,
-            stdout=subprocess.PIPE,
+            capture_output=True,
         ).stdout
 
     def states(self) -> dict[str, str]:

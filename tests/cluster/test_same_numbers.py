@@ -57,4 +57,4 @@ def test_partition_and_gpu_reach_slurm(there):
     assert "1 of 1 steps (100%) done" in said
     (job,) = there.cluster.completed()[seen:]
     assert job["Partition"] == "gpus"
-    assert "gres/gpu=1" in job["Tres"]
+    assert "TresPerJob=gres:gpu:1" in there.cluster.command("scontrol", "show", "job", job["JobId"])
