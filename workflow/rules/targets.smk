@@ -142,7 +142,7 @@ REMOTE, BY_HAND = remote()
 
 
 def raw_files():
-    """Hash of the raw files that no rule fetches: pictures and clips placed by hand."""
+    """Hash of the raw files that are placed by hand, pictures and clips; no job fetches them."""
     root = Path(CONFIG.data.root)
     if CONFIG.encoder.given:
         return []
