@@ -119,7 +119,7 @@ class OneNode:
             env=os.environ | self.environment,
             check=True,
             text=True,
-            stdout=subprocess.PIPE,
+            capture_output=True,
         ).stdout
 
     def states(self) -> dict[str, str]:

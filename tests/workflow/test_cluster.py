@@ -1,8 +1,14 @@
 """What jobs ask a cluster for, as a plan shows it; jobs through SLURM itself: tests/cluster."""
 
+import collections
 import re
 
 import pytest
+import yaml
+
+from .conftest import ROOT
+
+PROFILE = ROOT / "workflow/profiles/slurm/config.yaml"
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -11,8 +17,7 @@ def resources(checkout, rule, *arguments):
     """The resources of a rule's first job in the plan of a run that does everything."""
     done = checkout.run("-n", "--forceall", *arguments)
     assert done.returncode == 0, done.stdout
-    block = re.search(rf"(?s)rule {rule}:\n(.*?)\n\n", done.stdout)[1]
-    line = re.search(r"resources: (.*)", block)[1]
+    line = re.search(rf"rule {rule}:\n(?:    .*\n)*?    resources: (.*)", done.stdout)[1]
     return dict(part.split("=", 1) for part in line.split(", ") if "=" in part)
 
 
@@ -58,3 +63,32 @@ def test_a_misspelt_rule_is_one_line(finished):
         "ConfigError: cluster.rules: this workflow has no rule 'extract_item'; "
         "did you mean 'extract_items'? allowed: "
     )
+
+
+def test_the_profile_names_rules_that_are_there():
+    profile = yaml.safe_load(PROFILE.read_text())
+    files = [*(ROOT / "workflow/rules").glob("*.smk")]
+    rules = {name for f in files for name in re.findall(r"(?m)^ *rule (\w+):", f.read_text())}
+    grouped = dict(entry.split("=") for entry in profile["groups"])
+    assert {*grouped, *profile["set-resources"]} <= rules
+    sized = dict(entry.split("=") for entry in profile["group-components"])
+    assert {*sized} <= {*grouped.values(), "train_{model}"}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_jobs_of_seconds_are_few_submissions(fresh, together):
+    cluster = f"cluster={{seeds_together: {str(together).lower()}}}"
+    profile = ["--workflow-profile", str(PROFILE.parent)]
+    done = fresh.run("-n", *profile, "--config", cluster)
+    assert done.returncode == 0, done.stdout
+    groups = collections.Counter(re.findall(r"Group job (\w+?)(?:_\w+)? \(", done.stdout))
+    trained = groups.pop("train", 0)
+    assert (trained > 0) == together
+    assert groups == {
+        "prepare": 1,
+        "surrogate": 3,
+        "judge": 5,
+        "measure": 1,
+        "deploy": 2,
+        "curves": 1,
+    }

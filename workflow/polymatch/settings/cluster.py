@@ -14,7 +14,7 @@ from pydantic import Field
 
 from polymatch.errors import ConfigError
 from polymatch.settings.explain import suggest
-from polymatch.settings.section import Number, Section, Switch
+from polymatch.settings.section import Number, Section, Switch, Whole
 
 Stage = Literal["extraction", "training", "scoring", "measuring"]
 
@@ -30,9 +30,9 @@ RULES_OF: dict[Stage, tuple[str, ...]] = {
 class RuleSettings(Section):
     """What the jobs of one rule ask for instead of what the rule says."""
 
-    mem_mb: int | None = Field(None, ge=1, description="memory of the first attempt, in MB")
-    runtime: int | None = Field(None, ge=1, description="time of the first attempt, in minutes")
-    gpus: int | None = Field(None, ge=0, description="GPUs")
+    mem_mb: Whole | None = Field(None, ge=1, description="memory of the first attempt, in MB")
+    runtime: Whole | None = Field(None, ge=1, description="time of the first attempt, in minutes")
+    gpus: Whole | None = Field(None, ge=0, description="GPUs")
     partition: str | None = Field(None, min_length=1, description="partition")
 
 
