@@ -71,9 +71,9 @@ class Submitting(Checkout):
     def said(self):
         return (self.folder / "said").read_text()
 
-    def finish(self, process):
+    def finish(self, process, seconds=300):
         """Wait for Snakemake, which must succeed; returns what it said."""
-        assert process.wait(timeout=300) == 0, self.said()[-4000:]
+        assert process.wait(timeout=seconds) == 0, self.said()[-4000:]
         return self.said()
 
     def working(self, script, process):

@@ -64,13 +64,15 @@ def run_and_keep(folder, name):
 @pytest.mark.parametrize("name", ["sampled", "blip", "saf"])
 def test_a_training_that_is_killed_again_and_again_comes_to_the_same_bits(tmp_path, name):
     """Wherever a kill may fall: while it trains, validates, saves, or has hardly begun."""
+    begun = time.monotonic()
     expected = outcome(*trained(name, train))
+    took = time.monotonic() - begun
     chance = random.Random(0)
     kills = 0
     while kills < 100:
         process = started(run_and_keep, tmp_path, name)
         # Longer and longer, so that there is an end on a busy machine too.
-        process.join(chance.uniform(0.02, 0.1) * (1 + kills / 4))
+        process.join(took * chance.uniform(0.1, 0.6) * (1 + kills / 4))
         if process.exitcode is not None:
             break
         process.kill()

@@ -17,7 +17,7 @@ from polymatch.data.words import WordStore
 from ..sources.bigfile_examples import FEATURES, VIDEOS, frame_names, numbers_of, write
 from .conftest import CONFIG, ROOT, make_checkout
 
-pytestmark = pytest.mark.xdist_group("bigfile")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bigfile")]
 
 STORES = ["results/few/resnext/features/frames.h5", "results/few/words.h5"]
 SIDE = {"rnn_size": 4, "channels": [4], "kernels": [2]}

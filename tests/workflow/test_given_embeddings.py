@@ -19,7 +19,7 @@ from .conftest import CONFIG, ROOT, make_checkout
 
 WIDTH, HIDDEN = 12, 16
 SPACE = "results/given/imagebind"
-pytestmark = pytest.mark.xdist_group("given")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("given")]
 
 HEAD = {"family": "probabilistic", "hidden": HIDDEN}
 TRAINING = {"epochs": 2, "batch_size": 8}

@@ -19,7 +19,7 @@ from ..sources.precomp_examples import regions, write
 from .conftest import CONFIG, ROOT, make_checkout
 
 FEATURES = "results/scan/butd/features"
-pytestmark = pytest.mark.xdist_group("scan")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("scan")]
 
 # images, and whether the array has a row a caption
 SPLITS = {"train": (16, False), "dev": (6, True), "test": (8, True)}

@@ -1,0 +1,50 @@
+"""The embedded data set, whole, down to the table: here and through SLURM, with the same numbers.
+
+One model of each system and one seed, so that both runs take minutes; `make results` and
+`make results-slurm` are the same with all of them.
+"""
+
+import shutil
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT, Checkout, make_checkout
+
+from .conftest import Submitting
+from .test_same_numbers import same_table
+
+pytestmark = pytest.mark.slurm
+
+MODELS = ("aligned", "pcme", "poly_domain_5", "mlp", "cross_modal", "sgr", "dual_encoding")
+TARGETS = ("results/summary.csv", "results/leaderboard.csv")
+
+
+def checkout_of_all(folder):
+    """A checkout with every clip, and the main configuration cut down to ``MODELS``."""
+    folder.mkdir()
+    made = make_checkout(folder)
+    shutil.copytree(ROOT / "resources/emoji", folder / "resources/emoji")
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    cut = {
+        "seeds": [0],
+        "models": {name: config["models"][name] for name in MODELS},
+        # What is of this machine and moment is left short.
+        "benchmark": {"runs": 3},
+        "deployment": {"models": []},
+        "pictures": {"models": []},
+        "cluster": {"seeds_together": True},
+    }
+    made.write_config({**config, **cut, "tables": {}, "sweeps": {}})
+    return folder
+
+
+def test_the_table_is_the_same(cluster, tmp_path):
+    here = Checkout(checkout_of_all(tmp_path / "here"))
+    done = here.run(*TARGETS)
+    assert done.returncode == 0, done.stdout[-4000:]
+    there = Submitting(checkout_of_all(tmp_path / "there"), cluster)
+    there.finish(there.start(*TARGETS), seconds=1800)
+    for table in TARGETS:
+        same_table(here.folder / table, there.folder / table)
+    assert not cluster.command("squeue", "--noheader")
