@@ -93,3 +93,21 @@ def test_folder_hash_sees_content_and_names(tmp_path):
     second = folder_hash(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, folder_hash(tmp_path)}) == 3
+
+
+def test_what_is_kept_of_files_changes_no_hash(checkout):
+    folder, hashes = checkout
+    kept = folder / "polymatch/__pycache__/syntax.json"
+    first = hashes()
+    written = kept.stat().st_mtime_ns
+    assert hashes() == first and kept.stat().st_mtime_ns == written
+    # An edit that leaves the size as it is.
+    path = folder / "polymatch/data/manifest.py"
+    path.write_text(path.read_text() + "\n_EDITED = 1\n")
+    second = hashes()
+    path.write_text(path.read_text().replace("_EDITED = 1", "_EDITED = 2"))
+    third = hashes()
+    assert len({one["prepare"] for one in (first, second, third)}) == 3
+    for broken in ("", "[1]", '{"changed": 1'):
+        kept.write_text(broken)
+        assert hashes() == third

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[1] / "workflow/polymatch"
-FOUNDATION = ["errors", "files", "device", "provenance", "distributed", "whole_batch"]
+FOUNDATION = ["errors", "files", "device", "syntax", "provenance", "distributed", "whole_batch"]
 ROOMS = [
     "settings",
     "data",

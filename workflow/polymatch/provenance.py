@@ -9,15 +9,15 @@ to the module that defines them, or every stage would depend on every module.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from polymatch.errors import ConfigError
+from polymatch.syntax import imported_names, keep, syntax_hash
 
 LIBRARY = Path(__file__).parent
 CONTENT_LIMIT = 64 * 2**20
@@ -34,7 +34,9 @@ def code_hash(script: Path | str, *modules: str) -> str:
         ConfigError: one of ``modules`` does not exist.
     """
     sources = imported_files(script, *modules)
-    return _digest(f"{path.name}:{_syntax_hash(path)}" for path in sources)
+    digest = _digest(f"{path.name}:{syntax_hash(path)}" for path in sources)
+    keep()
+    return digest
 
 
 def imported_files(script: Path | str, *modules: str) -> list[Path]:
@@ -104,47 +106,17 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _syntax_hash(path: Path) -> str:
-    tree = _tree(path)
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@cache
 def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file imports itself, at any depth of its own nesting."""
     found: set[Path | None] = set()
-    for node in _run_nodes(_tree(path)):
-        if isinstance(node, ast.Import):
-            found |= {_module_file(alias.name.split(".")) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            parts = node.module.split(".")
-            if parts[0] == "polymatch":
-                found |= {_defining_file(parts, alias.name) for alias in node.names}
-            elif (beside := path.with_name(f"{parts[0]}.py")).is_file():
-                found.add(beside)
+    for module, names in imported_names(path).items():
+        parts = module.split(".")
+        if parts[0] == "polymatch":
+            found |= {_defining_file(parts, name) for name in names}
+        # Scripts that take no name from one beside them want its side effect alone.
+        elif names != ["*"] and (beside := path.with_name(f"{parts[0]}.py")).is_file():
+            found.add(beside)
     return frozenset(file for file in found if file is not None)
-
-
-def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes of a syntax tree without what is there for type checkers alone."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
-        else:
-            waiting += ast.iter_child_nodes(node)
 
 
 def _known_module(name: str) -> Path:
@@ -174,9 +146,7 @@ def _defining_file(parts: list[str], name: str) -> Path | None:
     file = _module_file(parts)
     if file is None or file.name != "__init__.py":
         return file
-    for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            bound = {alias.asname or alias.name for alias in node.names}
-            if name in bound:
-                return _defining_file(node.module.split("."), name)
+    for module, names in imported_names(file).items():
+        if name in names:
+            return _defining_file(module.split("."), name)
     return file
