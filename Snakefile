@@ -60,10 +60,11 @@ rule all:
         "results/leaderboard.csv",
         "results/leaderboard.md",
         "results/leaderboard.tex",
-        "results/figures/r1_latency.pdf",
-        "results/figures/recall_curves.pdf",
-        "results/figures/rank_histograms.pdf",
-        "results/figures/rulegraph.pdf",
+        figure_files("results/figures/r1_latency"),
+        figure_files("results/figures/recall_curves"),
+        figure_files("results/figures/rank_histograms"),
+        figure_files("results/figures/rulegraph"),
+        RANK_TABLES,
         GROWTH_FIGURE,
         TEACHER_TABLES,
         ERROR_MAPS,
@@ -78,7 +79,7 @@ rule sweeps:
         expand(
             "results/sweeps/{sweep}.{kind}",
             sweep=CONFIG.sweeps,
-            kind=["csv", "pdf", "best.yaml"],
+            kind=["csv", "pdf", "svg", "best.yaml"],
         ),
 
 
@@ -87,7 +88,7 @@ rule tables:
         expand(
             "results/tables/{table}.{kind}",
             table=CONFIG.tables,
-            kind=["csv", "md", "pdf"],
+            kind=["csv", "md", "pdf", "svg"],
         ),
 
 

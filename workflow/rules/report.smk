@@ -14,7 +14,7 @@ GROWTHS = [
     for kind in CONFIG.model_entry(name).scored_by
 ]
 GROWTH_FIGURE = (
-    ["results/figures/gallery_growth.pdf"] if CONFIG.benchmark.gallery else []
+    figure_files("results/figures/gallery_growth") if CONFIG.benchmark.gallery else []
 )
 SIMULATED = [
     run_path(CONFIG.runs_of(name)[0], kind)
@@ -22,7 +22,9 @@ SIMULATED = [
     if CONFIG.simulated(name)
     for kind in CONFIG.model_entry(name).scored_by
 ]
-DEPLOYABILITY_FIGURE = ["results/figures/deployability.pdf"] if SIMULATED else []
+DEPLOYABILITY_FIGURE = (
+    figure_files("results/figures/deployability") if SIMULATED else []
+)
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS
