@@ -67,8 +67,16 @@ HISTORY = pd.DataFrame(
     }
 )
 EDGES = pd.DataFrame(
-    [("b", "a", False), ("c", "a", True), ("c", "b", False), ("d", "a", False), ("d", "c", False)],
-    columns=["rule", "needs", "implied"],
+    [
+        ("b", "a", "forward"),
+        ("c", "a", "implied"),
+        ("c", "b", "forward"),
+        ("d", "a", "forward"),
+        ("d", "c", "forward"),
+        ("d", "d", "itself"),
+        ("b", "d", "back"),
+    ],
+    columns=["rule", "needs", "kind"],
 )
 
 

@@ -283,9 +283,10 @@ rule plot_rules:
         # Functions of the input, since neither makes the graph another one: `shape` and `rules` do.
         python=lambda wildcards, input: sys.executable,
         config=lambda wildcards, input: CONFIG.model_dump_json(),
+        order=lambda wildcards, input: [rule.name for rule in workflow.rules],
         shape=config_shape(),
         rules=[file_hash(workflow.main_snakefile), folder_hash(RULES)],
         code=code("plot_rules.py"),
     shell:
         "python {params.script} --python {params.python} --snakefile {params.snakefile:q} "
-        "--config {params.config:q} --out {output} 2>&1 | tee {log}"
+        "--config {params.config:q} --order {params.order} --out {output} 2>&1 | tee {log}"
