@@ -58,9 +58,16 @@ rule all:
     input:
         "results/summary.csv",
         "results/leaderboard.csv",
-        "results/figures/r1_latency.pdf",
+        "results/leaderboard.md",
+        "results/leaderboard.tex",
+        figure_files("results/figures/r1_latency"),
+        figure_files("results/figures/recall_curves"),
+        figure_files("results/figures/rank_histograms"),
+        figure_files("results/figures/rulegraph"),
+        RANK_TABLES,
         GROWTH_FIGURE,
         TEACHER_TABLES,
+        ERROR_MAPS,
         DEPLOYABILITY_FIGURE,
         CURVES,
         PICTURES,
@@ -72,7 +79,7 @@ rule sweeps:
         expand(
             "results/sweeps/{sweep}.{kind}",
             sweep=CONFIG.sweeps,
-            kind=["csv", "pdf", "best.yaml"],
+            kind=["csv", "pdf", "svg", "best.yaml"],
         ),
 
 
@@ -81,7 +88,7 @@ rule tables:
         expand(
             "results/tables/{table}.{kind}",
             table=CONFIG.tables,
-            kind=["csv", "md", "pdf"],
+            kind=["csv", "md", "pdf", "svg"],
         ),
 
 

@@ -5,7 +5,7 @@ import json
 import os
 
 from polymatch.errors import DataError, one_line_errors
-from polymatch.provenance import code_hash, folder_hash, settings_hash
+from polymatch.provenance import code_hash, file_hash, folder_hash, settings_hash
 from polymatch.settings.offered import offered
 from polymatch.settings.starts import needed_features
 
@@ -413,17 +413,35 @@ def settings_simulated(wildcards):
     ]
 
 
+def figure_files(stem):
+    """A figure in every format, and the data that it is drawn from."""
+    return [f"{stem}.{kind}" for kind in ("pdf", "svg", "png", "csv")]
+
+
 CURVES = [
-    f"{SPACE}/runs/{name}/curves.pdf"
+    figure_files(f"{SPACE}/runs/{name}/curves")
     for name in CONFIG.models
     if CONFIG.model_entry(name).trained
 ]
 
 
+# Of every run, drawn or not.
+RANK_TABLES = [
+    run_path(run, f"{kind}.{table}.csv")
+    for run, kind in SCORED
+    for table in ("recall_curve", "rank_histogram")
+]
+
+
 PICTURES = [
-    run_path(run, f"{kind}.{picture}.pdf")
+    file
     for run, kind in CONFIG.pictured()
-    for picture in ("space", "retrieved")
+    for file in (
+        *figure_files(run_path(run, f"{kind}.space")),
+        *figure_files(run_path(run, f"{kind}.retrieved")),
+        # Its data are the run's two tables.
+        *figure_files(run_path(run, f"{kind}.ranks_figure"))[:-1],
+    )
 ]
 
 
@@ -462,6 +480,29 @@ def table_files(name, first_seed=False):
         )
 
     return files
+
+
+RULES = Path(workflow.basedir) / "workflow/rules"
+
+
+def config_shape():
+    """Hash of what the graph of the rules can depend on in the configuration.
+
+    Fractions cannot matter, and of whole numbers only whether there are none, one or several.
+    """
+
+    def shape(part):
+        if isinstance(part, dict):
+            return {key: shape(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [shape(value) for value in part]
+        if isinstance(part, float):
+            return 0.5
+        whole = isinstance(part, int) and not isinstance(part, bool)
+        return min(part, 2) if whole else part
+
+    unseen = {"cluster", "sweeps", "tables"}
+    return settings_hash(shape(CONFIG.model_dump(mode="json", exclude=unseen)))
 
 
 def external_files(wildcards):
