@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery",
         default="test",
-        help="test, val, train, all, or PATH.h5: features of other items by the same encoder (test)",
+        help="test (the default), val, train, all, or PATH.h5: features of other items",
     )
     parser.add_argument("--similarity", metavar="KIND", help="of those that the run is scored by")
     parser.add_argument("--json", action="store_true", help="print JSON")

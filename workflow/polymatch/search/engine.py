@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polymatch.data.captions import normal_text
 from polymatch.data.features import FeatureStore
 from polymatch.data.words import open_store
 from polymatch.device import on_device, pick_device
@@ -34,6 +33,8 @@ from polymatch.search.run import TrainedRun
 from polymatch.search.scores import Scorer, best
 from polymatch.search.sides import Sides, known_ranges
 from polymatch.settings.explain import suggest
+
+_COMPARED = 20_000
 
 
 class SearchEngine:
@@ -109,7 +110,7 @@ class SearchEngine:
             ConfigError: there is no such caption, or ``k`` is below 1.
         """
         store = self._caption_store
-        first = self._first_ids.get(caption_id, caption_id)
+        first = self.gallery.first_ids.get(caption_id, caption_id)
         if first not in self._known_captions:
             raise _unknown("caption", caption_id, store.ids)
         features = store.take(store.index([first]))
@@ -144,18 +145,7 @@ class SearchEngine:
 
         Empty where the gallery does not know the query.
         """
-        queries = self.gallery.queries
-        if queries is None:
-            return []
-        if item_id is not None:
-            named = zip(queries.caption_ids, queries.positives, strict=True)
-            return [caption for caption, items in named if item_id in items]
-        if caption_id is not None:
-            caption_id = self._first_ids.get(caption_id)
-            row = None if caption_id is None else self._query_of.get(caption_id)
-        else:
-            row = self._query_of_text.get(normal_text(text or ""))
-        return [] if row is None else list(queries.positives[row])
+        return self.gallery.right_answers(text, item_id, caption_id)
 
     def encoded_caption(self, features: NDArray[Any]) -> Any:
         """One caption through the model."""
@@ -195,7 +185,13 @@ class SearchEngine:
         item = self.gallery.item_ids[row]
         known = (item in right) if right else None
         return Hit(
-            place + 1, item, score, unsure, self._texts.get(item), self.sides.files.get(item), known
+            place + 1,
+            item,
+            score,
+            unsure,
+            self.gallery.texts.get(item),
+            self.sides.files.get(item),
+            known,
         )
 
     def _captions_for(self, query: str, features: Any, k: int, right: Sequence[str]) -> Answers:
@@ -228,30 +224,6 @@ class SearchEngine:
     def _captions(self) -> Any:
         with self._lock:
             return self.sides.captions
-
-    @cached_property
-    def _texts(self) -> dict[str, str]:
-        return self.gallery.texts()
-
-    @cached_property
-    def _first_ids(self) -> dict[str, str]:
-        """Caption id -> the caption that stands for its text, of the gallery's captions."""
-        captions, queries = self.gallery.captions, self.gallery.queries
-        if captions is None or queries is None:
-            return {}
-        rows = captions["text"].map(normal_text).map(self._query_of_text)
-        named = zip(captions["caption_id"], rows, strict=True)
-        return {caption: queries.caption_ids[row] for caption, row in named}
-
-    @cached_property
-    def _query_of(self) -> dict[str, int]:
-        queries = self.gallery.queries
-        return {} if queries is None else {c: row for row, c in enumerate(queries.caption_ids)}
-
-    @cached_property
-    def _query_of_text(self) -> dict[str, int]:
-        queries = self.gallery.queries
-        return {} if queries is None else {normal_text(t): r for r, t in enumerate(queries.texts)}
 
     @cached_property
     def _caption_store(self) -> FeatureStore:
@@ -294,6 +266,7 @@ def _check_k(k: int) -> None:
 
 
 def _unknown(what: str, asked: str, known: Sequence[str]) -> ConfigError:
-    close = difflib.get_close_matches(asked, known, n=3)
+    # Of more it would take longer than to look it up.
+    close = difflib.get_close_matches(asked, known, n=3) if len(known) <= _COMPARED else []
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     return ConfigError(f"no {what} {asked!r} among {len(known):,} of the data set{hint}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from polymatch.data.captions import Queries, merge_queries, select_kinds
+from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
 from polymatch.data.features import FeatureStore
 from polymatch.data.manifest import SPLITS
 from polymatch.data.splits import SplitReader
@@ -28,6 +29,7 @@ from polymatch.settings.explain import suggest
 ALL = "all"
 _NUMBERS = 1 << 24
 _MOST = 8192
+_NONE = Queries([], [], [])
 # Attributes by which an encoder is known.
 _ENCODER = ("encoder", "revision", "preprocessing")
 
@@ -95,6 +97,23 @@ class Gallery:
         for start in range(0, len(self), step := self._step()):
             yield self.features(slice(start, start + step))
 
+    def right_answers(
+        self, text: str | None = None, item_id: str | None = None, caption_id: str | None = None
+    ) -> list[str]:
+        """Items that a text or caption names, or captions of an item; empty if not known here."""
+        queries = self.queries
+        if queries is None:
+            return []
+        if item_id is not None:
+            named = zip(queries.caption_ids, queries.positives, strict=True)
+            return [caption for caption, items in named if item_id in items]
+        if caption_id is not None:
+            row = self._row_of_caption.get(self.first_ids.get(caption_id, ""))
+        else:
+            row = self._row_of_text.get(normal_text(text or ""))
+        return [] if row is None else list(queries.positives[row])
+
+    @cached_property
     def texts(self) -> dict[str, str]:
         """The first caption of each item."""
         if self.captions is None:
@@ -102,17 +121,35 @@ class Gallery:
         first = self.captions.drop_duplicates("item_id")
         return dict(zip(first["item_id"], first["text"], strict=True))
 
+    @cached_property
+    def first_ids(self) -> dict[str, str]:
+        """Each caption, and the one that stands for its text."""
+        captions, queries = self.captions, self.queries
+        if captions is None or queries is None:
+            return {}
+        rows = captions["text"].map(normal_text).map(self._row_of_text)
+        named = zip(captions["caption_id"], rows, strict=True)
+        return {caption: queries.caption_ids[row] for caption, row in named}
+
+    @cached_property
+    def _row_of_caption(self) -> dict[str, int]:
+        return {caption: row for row, caption in enumerate((self.queries or _NONE).caption_ids)}
+
+    @cached_property
+    def _row_of_text(self) -> dict[str, int]:
+        texts = (self.queries or _NONE).texts
+        return {normal_text(text): row for row, text in enumerate(texts)}
+
     def _step(self) -> int:
         one = max(1, self.source.numbers_of(self.rows[:1]))
         return int(np.clip(_NUMBERS // one, 1, _MOST))
 
 
 def caption_rows(store: FeatureStore, ids: Sequence[str]) -> Iterator[NDArray[np.int64]]:
-    """Rows of captions in their store, in blocks; in one where they are words, of any length."""
+    """Rows of captions in their store, in blocks."""
     rows = store.index(ids)
-    step = _MOST
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
+    for start in range(0, len(rows), _MOST):
+        yield rows[start : start + _MOST]
 
 
 def longest_caption(store: FeatureStore, ids: Sequence[str]) -> int:
@@ -141,8 +178,8 @@ def _stored(run: TrainedRun, path: Path) -> Gallery:
             )
     if (store.shape, store.ragged) != (own.shape, own.ragged):
         raise DataError(
-            f"{path}: a feature is {_shape(store)}, but run {run.name} was trained on {_shape(own)}; "
-            f"encode the gallery as {own.path} was"
+            f"{path}: a feature is {_shape(store)}, but run {run.name} was trained on "
+            f"{_shape(own)}; encode the gallery as {own.path} was"
         )
     ids = store.ids
     maps = Alignment.load(run.alignment) if aligned else None

@@ -27,7 +27,7 @@ Points = NDArray[np.float32]
 
 FLAT_UP_TO = 20_000
 """Items up to which all points are looked at."""
-TRAINED_ON = 64
+TRAINED_ON = 40
 """Points for each list that the lists are fitted to."""
 TARGET = 0.95
 """Share of the ten best answers that an index is to find."""
@@ -90,7 +90,6 @@ class PointIndex:
         index = faiss.IndexFlatL2(width)
         if lists > 1:
             index = faiss.IndexIVFFlat(index, width, lists)
-            index.own_fields = True
             index.train(_sample(blocks(), count, min(count, lists * TRAINED_ON)))
         for block in blocks():
             index.add(np.ascontiguousarray(block, dtype=np.float32))

@@ -108,7 +108,8 @@ class Questions:
                 if made != words.hash:
                     raise DataError(
                         f"{self._run.vocabulary}: not the vocabulary that "
-                        f"{self._run.caption_store} was made with; run the stage again that writes both (tokenise)"
+                        f"{self._run.caption_store} was made with; run the stage again that writes "
+                        "both (tokenise)"
                     )
                 self._words = words
             return self._words

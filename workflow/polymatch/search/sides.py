@@ -73,9 +73,12 @@ class Sides:
 
     def uncertainty(self, encoded: Any, rows: NDArray[np.int64]) -> list[float | None]:
         """Of some of what was encoded; None for each where the model has none."""
-        some = encoded_rows(encoded, torch.from_numpy(rows))
-        found = self._model.uncertainty(some)
-        return [None] * len(rows) if found is None else found.cpu().tolist()
+        one = self._model.uncertainty(encoded_rows(encoded, slice(0, 1)))
+        if one is None:
+            return [None] * len(rows)
+        found = self._model.uncertainty(encoded_rows(encoded, torch.from_numpy(rows)))
+        assert found is not None
+        return found.cpu().tolist()
 
     @cached_property
     def files(self) -> dict[str, Path]:
