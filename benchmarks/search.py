@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import library  # noqa: F401
 import numpy as np
@@ -116,7 +117,7 @@ def measured(model, kind: str, items: Gaussians, queries: Gaussians) -> float:
     scorer = Scorer(model, kind)
     pairs = zip(queries.mu.split(1), queries.logvar.split(1), strict=True)
     asked = [Gaussians(*pair) for pair in pairs]
-    held = scorer.held(items)
+    held: Any = scorer.held(items)
     answers: list[set[int]] = [set()] * len(asked)
 
     def full(query: int) -> None:
@@ -124,7 +125,7 @@ def measured(model, kind: str, items: Gaussians, queries: Gaussians) -> float:
 
     exact = timed([lambda q=q: full(q) for q in range(len(asked))])
     peak = resident()
-    del held
+    held = None  # gigabytes
 
     def points() -> Iterator[np.ndarray]:
         for start in range(0, len(items.mu), BLOCK):

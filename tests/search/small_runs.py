@@ -1,4 +1,4 @@
-"""A few real emoji with captions, encoded, and an untrained run of every family on them, on disk."""
+"""A few real emoji with captions, encoded, and an untrained run of every family on them."""
 
 import shutil
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from polymatch.data.features import FeatureStore, FeatureWriter
 from polymatch.data.pictures import count_frames
 from polymatch.data.splits import SplitReader
 from polymatch.data.tables import write_table
@@ -21,7 +22,6 @@ from polymatch.search.run import TrainedRun
 from polymatch.settings.config import load_config
 from polymatch.surrogate import PolynomialSurrogate, build_teacher
 from polymatch.training.scoring import write_scores
-from polymatch.data.features import FeatureStore, FeatureWriter
 
 EMOJI = Path(__file__).parents[2] / "resources/emoji"
 ITEMS, TEST, WIDTH, TAGS = 32, 12, 8, 5
