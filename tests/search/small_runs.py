@@ -86,8 +86,9 @@ def write_tables(data):
     named = captions[captions["kind"] == "name"]
     pictures = named["item_id"].unique()[:: len(named["item_id"].unique()) // ITEMS][:ITEMS]
     captions = named[named["item_id"].isin(pictures)].reset_index(drop=True)
-    # One text of two items, one of which it is a second caption of.
-    captions.loc[captions.index[-1], "text"] = captions["text"].iloc[-4].upper()
+    # One text of two items.
+    text = captions.loc[captions["item_id"] == pictures[-2], "text"].iloc[0]
+    captions.loc[captions.index[-1], "text"] = text.upper()
     paths = [f"images/{item}.webp" for item in pictures]
     manifest = pd.DataFrame(
         {

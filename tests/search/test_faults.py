@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from polymatch.data.vocabulary import Vocabulary
 from polymatch.errors import ConfigError, DataError
 from polymatch.search.engine import SearchEngine
 from polymatch.search.run import TrainedRun
@@ -173,8 +174,9 @@ def test_no_answers_asked_for(engine):
 
 
 def test_a_run_whose_features_came_with_the_data(runs):
-    given = load_config(CONFIG).model_copy(deep=True)
-    given.encoder.given = True
+    config = load_config(CONFIG)
+    brought = config.encoder.model_copy(update={"given": True})
+    given = config.model_copy(update={"encoder": brought})
     engine = SearchEngine.open(TrainedRun.open(given, "mlp", runs.results), device="cpu")
     message = (
         "run mlp/0: its features came with the data set 'few', so there is no encoder for a query "
@@ -206,7 +208,11 @@ def test_words_that_changed_after_training(runs, tmp_path):
     results = tmp_path / "results"
     shutil.copytree(runs.results, results)
     run = TrainedRun.open(runs.config, "sgr", results)
-    words = run.vocabulary.read_text()
-    run.vocabulary.write_text(words.replace('"<unk>"', '"<unknown>"', 1).replace("face", "fac"))
-    with pytest.raises(DataError, match=r"vocabulary\.json: "):
+    words = Vocabulary.load(run.vocabulary)
+    Vocabulary([*words.words, "zyzzyva"]).save(run.vocabulary)
+    with pytest.raises(DataError) as raised:
         SearchEngine.open(run, device="cpu")
+    assert str(raised.value) == (
+        f"{run.vocabulary}: not the vocabulary that {run.caption_store} was made with; run the "
+        "stage again that writes both (tokenise)"
+    )

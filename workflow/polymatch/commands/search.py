@@ -79,13 +79,13 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _asked(args: argparse.Namespace) -> tuple[SearchEngine, Answers]:
-    from polymatch.search.engine import SearchEngine
     from polymatch.search.run import TrainedRun
     from polymatch.settings.read import read_config
 
-    trained = TrainedRun.open(
-        read_config(args.configfile or [DEFAULT_CONFIG]), args.run, args.results
-    )
+    config = read_config(args.configfile or [DEFAULT_CONFIG])
+    trained = TrainedRun.open(config, args.run, args.results)
+    from polymatch.search.engine import SearchEngine  # a misspelt run is said without torch
+
     engine = SearchEngine.open(
         trained,
         args.gallery,
