@@ -176,10 +176,10 @@ class Model(RetrievalModel):
 
     def item_points(self, items: Gaussians, kind: str | None = None) -> Tensor:
         """Points at the expected distance, or at that of the vectors that are compared."""
-        vectors = self.prepare_items(items, kind)
-        by_distance = (kind or self.settings.scored_by[0]) in ("poly", "match", "csd")
-        if by_distance or not isinstance(vectors, Tensor):
+        if (kind or self.settings.scored_by[0]) in ("poly", "match", "csd"):
             return distance_point(*items)
+        vectors = self.prepare_items(items, kind)
+        assert isinstance(vectors, Tensor)  # of every other kind
         return unit_point(vectors)
 
     def caption_points(self, captions: Gaussians, kind: str | None = None) -> Tensor:
