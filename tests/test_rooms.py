@@ -20,7 +20,9 @@ ROOMS = [
     "losses",
     "training",
     "deployment",
+    "search",
     "reporting",
+    "commands",
 ]
 
 

@@ -2,5 +2,5 @@
 
 The rooms, in import order (a room imports only from those before it): ``settings``, ``data``,
 ``sources``, ``encoders``, ``evaluation``, ``surrogate``, ``models``, ``losses``, ``training``,
-``deployment``, ``reporting``. The library does not know Snakemake.
+``deployment``, ``search``, ``reporting``, ``commands``. The library does not know Snakemake.
 """

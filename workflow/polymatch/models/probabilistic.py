@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
+from polymatch.models.points import caption_point, distance_point, unit_point
 from polymatch.models.probabilistic_published import read_published
 from polymatch.models.refreshed import refreshed_surrogate
 from polymatch.settings.model import ModelSettings
@@ -46,6 +47,7 @@ from polymatch.surrogate import (
     poly_similarity,
     similarity_of_factors,
 )
+from polymatch.surrogate.candidates import MOST, candidate_similarity
 
 NOISE_SEED = 20_210_601
 # Under the root of a squared distance, so that its gradient stays finite (as in PCME).
@@ -115,6 +117,9 @@ class Model(RetrievalModel):
     ) -> Tensor:
         kind = kind or self.settings.scored_by[0]
         if kind == "poly" and isinstance(items, Gaussians):
+            few = len(captions.mu) == 1 and items.mu.numel() <= MOST
+            if few and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
+                return candidate_similarity(*items, *captions, self.required_surrogate())
             return poly_similarity(*items, *captions, self.required_surrogate())
         prepared = self.prepare_items(items, kind) if isinstance(items, Gaussians) else items
         if isinstance(prepared, Gaussians):
@@ -169,6 +174,25 @@ class Model(RetrievalModel):
 
     def vectors(self, items: Gaussians, captions: Gaussians) -> tuple[Tensor, Tensor]:
         return items.mu, captions.mu
+
+    def uncertainty(self, encoded: Gaussians) -> Tensor:
+        return encoded.logvar.exp().mean(-1)
+
+    def item_points(self, items: Gaussians, kind: str | None = None) -> Tensor:
+        """Points at the expected distance, or at that of the vectors that are compared."""
+        if (kind or self.settings.scored_by[0]) in ("poly", "match", "csd"):
+            return distance_point(*items)
+        vectors = self.prepare_items(items, kind)
+        assert isinstance(vectors, Tensor)  # of every other kind
+        return unit_point(vectors)
+
+    def caption_points(self, captions: Gaussians, kind: str | None = None) -> Tensor:
+        kind = kind or self.settings.scored_by[0]
+        if kind == "mc":
+            return caption_point(
+                _mean_sample(captions, _noise(self.settings.K_test, captions.mu)[1])
+            )
+        return caption_point(_shrunk(captions) if kind == "closed" else captions.mu)
 
     def samples(self, kind: str | None = None) -> bool:
         return (kind or self.settings.scored_by[0]) in ("mc", "match")
