@@ -23,6 +23,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; set PYTHON=')"
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 imagebind-env: $(IMAGEBIND_ENV)/.ready ## create the environment that ImageBind's tests run in (Debian 12)

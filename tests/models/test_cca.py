@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from sklearn.cross_decomposition import CCA
 
 from polymatch.data.splits import RetrievalSet, TrainingSet
-from polymatch.errors import NumericsError
-from polymatch.models.cca import CanonicalBases, choose_alignment
+from polymatch.errors import DataError, NumericsError
+from polymatch.models.cca import Alignment, CanonicalBases, choose_alignment
 from polymatch.models.pair_moments import pair_moments
 from polymatch.settings.stages import AlignmentSettings
 
@@ -92,3 +93,34 @@ def test_identity_keeps_the_encoders_own_space():
     )
     np.testing.assert_allclose(alignment.items(val.captions), unit(val.captions))
     assert table["rsum"].item() == 600
+
+
+def test_maps_are_kept_as_they_are(tmp_path):
+    train, val = sets()
+    for settings in ({"width": [3], "root": [0.5]}, {"method": "identity"}):
+        if "method" in settings:
+            train = TrainingSet(train.items[:, :5], train.captions, train.pairs, train.texts)
+            val = RetrievalSet(val.item_ids, val.items[:, :5], *list(vars(val).values())[2:])
+        alignment, _ = choose_alignment(train, val, AlignmentSettings(**settings))
+        alignment.save(tmp_path / "maps.safetensors")
+        read = Alignment.load(tmp_path / "maps.safetensors")
+        assert (read.root, read.width) == (alignment.root, alignment.width)
+        np.testing.assert_array_equal(read.items(val.items), alignment.items(val.items))
+        np.testing.assert_array_equal(read.captions(val.captions), alignment.captions(val.captions))
+
+
+def test_maps_that_are_none(tmp_path):
+    path = tmp_path / "maps.safetensors"
+    with pytest.raises(DataError) as raised:
+        Alignment.load(path)
+    assert str(raised.value) == f"{path}: no such file; run the stage that writes it (align)"
+    path.write_bytes(b"maps")
+    with pytest.raises(DataError, match="not the two maps of an alignment"):
+        Alignment.load(path)
+    save_file({"item_mean": np.zeros(3)}, path)
+    with pytest.raises(DataError) as raised:
+        Alignment.load(path)
+    assert str(raised.value) == (
+        f"{path}: not the two maps of an alignment ('root'); delete the file and run its "
+        "stage again"
+    )

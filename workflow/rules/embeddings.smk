@@ -8,6 +8,7 @@ rule align:
         caption_features=f"{SPACE}/features/captions.h5",
     output:
         **EMBEDDINGS,
+        maps=f"{SPACE}/embeddings/alignment.safetensors",
         candidates=f"{SPACE}/embeddings/candidates.csv",
     log:
         f"{LOG}/align/{CONFIG.data.name}.{CONFIG.encoder.name}.log",
@@ -27,5 +28,5 @@ rule align:
         "python {params.script} --data {params.data:q} --alignment {params.alignment:q} "
         "--manifest {input.manifest} --captions {input.captions} --pooled {input.pooled} "
         "--caption-features {input.caption_features} --items {output.embedded_items} "
-        "--embedded-captions {output.embedded_captions} --candidates {output.candidates} "
+        "--embedded-captions {output.embedded_captions} --maps {output.maps} --candidates {output.candidates} "
         "--threads {threads} 2>&1 | tee {log}"

@@ -21,6 +21,7 @@ def main() -> None:
     args.add_argument("--caption-features", type=Path, required=True, help="of captions, HDF5")
     args.add_argument("--items", type=Path, required=True, help="item embeddings to write")
     args.add_argument("--embedded-captions", type=Path, required=True, help="likewise, captions")
+    args.add_argument("--maps", type=Path, required=True, help="the two maps, safetensors to write")
     args.add_argument("--candidates", type=Path, required=True, help="validation figures, CSV")
     given = args.parse_args()
     torch.set_num_threads(given.threads)
@@ -44,6 +45,7 @@ def main() -> None:
         with FeatureWriter(target, alignment.width, attributes) as writer:
             for ids, block in store.blocks():
                 writer.append(ids, embed(block))
+    alignment.save(given.maps)
     write_table(candidates, given.candidates, "candidates")
 
 

@@ -1,6 +1,12 @@
 """Encoders: frozen pretrained networks that turn items and captions into features."""
 
-from polymatch.encoders.base import Encoder, EncoderInfo, FeatureShape, LoadOptions
+from polymatch.encoders.base import (
+    Encoder,
+    EncoderInfo,
+    FeatureShape,
+    LoadOptions,
+    TokenCounter,
+)
 from polymatch.encoders.extract import extract_captions, extract_items
 from polymatch.encoders.load import encoder_info, encoder_names, load_encoder, word_embeddings
 
@@ -9,6 +15,7 @@ __all__ = [
     "EncoderInfo",
     "FeatureShape",
     "LoadOptions",
+    "TokenCounter",
     "encoder_info",
     "encoder_names",
     "extract_captions",

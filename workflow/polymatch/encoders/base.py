@@ -147,6 +147,15 @@ class WordEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenCounter(Protocol):
+    """What an encoder of captions may offer beside: how long a text is to it."""
+
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, begin and end included, and how many of them the network reads."""
+        ...
+
+
 def verify_sha256(path: Path, pinned: str, package: str) -> None:
     """Refuse a file of weights that is missing or is not the one that results stand on.
 

@@ -104,6 +104,10 @@ class E5:
         tokens = self._tokens([self._prefix + text for text in texts])
         return by_length(tokens, encode, self.info.caption_width or 0, self._device)
 
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text with its prefix, and how many of them are read."""
+        return self._tokens.count(self._prefix + text)
+
     def encode_words(self, words: Sequence[str]) -> Features:
         """Mean input embedding of each word's pieces; NaN for signs the tokeniser lacks."""
         table = self._network.get_input_embeddings().weight

@@ -125,6 +125,10 @@ class EfficientNetMiniLM:
         """Sentence features, not normalised: [len(texts), 384]."""
         return self._sentences(texts)
 
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, and how many of them are read."""
+        return self._sentences.count_tokens(text)
+
     def encode_words(self, words: Sequence[str]) -> Features:
         """Mean input embedding of each word's pieces: [len(words), 384]; NaN for unknown signs."""
         return self._sentences.word_embeddings(words)

@@ -128,6 +128,10 @@ class ImageBind:
             _say(self.info, f"{count} and are cut, e.g. {cut[0][:60]!r}")
         return self._encode("text", tokens, self._texts, _AT_ONCE["text"])
 
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, and how many of them are read."""
+        return len(self._tokens(text)), TOKENS
+
     def encode_sounds(self, waves: Sequence[Features]) -> Features:
         """Mean embedding of three clips of each sound, [samples] at 16 kHz: [len(waves), D].
 

@@ -16,18 +16,22 @@ Features of any number are taken in blocks (:mod:`.pair_moments`); val's are in 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from scipy.linalg import cholesky, solve_triangular, svd
 from tqdm import tqdm
 
 from polymatch.data.splits import RetrievalSet, StoredTrainingSet, TrainingSet
-from polymatch.errors import NumericsError
+from polymatch.errors import DataError, NumericsError
 from polymatch.evaluation import retrieval_metrics
+from polymatch.files import written_atomically
 from polymatch.models.pair_moments import PairMoments, pair_moments, unit_rows
 from polymatch.settings.stages import AlignmentSettings
 
@@ -61,6 +65,32 @@ class Alignment:
     def captions(self, features: NDArray[Any]) -> Array:
         """Embeddings [M, width] of unit length for caption features [M, D']."""
         return _mapped(features, 1.0, self.caption_mean, self.caption_weights)
+
+    def save(self, path: Path | str) -> None:
+        """Write both maps as safetensors, whole or not at all."""
+        with written_atomically(path) as partial:
+            arrays = {name: np.ascontiguousarray(value) for name, value in asdict(self).items()}
+            save_file(arrays, partial)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Alignment:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: there is no such file, or it is broken or another one.
+        """
+        try:
+            arrays = load_file(path)
+            return cls(**{**arrays, "root": arrays["root"].item()})
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{path}: no such file; run the stage that writes it (align)"
+            ) from error
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{path}: not the two maps of an alignment ({error}); delete the file and run its "
+                "stage again"
+            ) from error
 
 
 def choose_alignment(

@@ -119,6 +119,32 @@ class RetrievalModel(nn.Module, ABC):
             "drawn once its model has `vectors`"
         )
 
+    def uncertainty(self, encoded: Any) -> Tensor | None:
+        """How unsure the model is of each encoded item or caption, [N]; None where it cannot say.
+
+        Of a Gaussian the mean of its variances.
+        """
+        return None
+
+    def item_points(self, items: Any, kind: str | None = None) -> Tensor:
+        """Points [N, E] of encoded items, for an index of nearest neighbours.
+
+        The nearer an item's point is to a caption's, the more similar they are: exactly, or nearly,
+        since what an index finds is scored again.
+
+        Raises:
+            ConfigError: nothing about an item and a caption alone tells how similar they are.
+        """
+        raise ConfigError(
+            f"family {self.settings.family}: similarity {kind or self.settings.scored_by[0]!r} "
+            "looks at every pair by itself, so that no index of points finds its candidates; "
+            "search all items instead (without --ann)"
+        )
+
+    def caption_points(self, captions: Any, kind: str | None = None) -> Tensor:
+        """Points [M, E] of encoded captions, to be looked for among :meth:`item_points`."""
+        return self.item_points(captions, kind)
+
     def samples(self, kind: str | None = None) -> bool:
         """Whether this similarity needs random numbers, drawn or stored, to answer a query."""
         return False

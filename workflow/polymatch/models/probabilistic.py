@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from polymatch.errors import ConfigError
 from polymatch.models.model import RetrievalModel
+from polymatch.models.points import caption_point, distance_point, unit_point
 from polymatch.models.probabilistic_published import read_published
 from polymatch.models.refreshed import refreshed_surrogate
 from polymatch.settings.model import ModelSettings
@@ -169,6 +170,25 @@ class Model(RetrievalModel):
 
     def vectors(self, items: Gaussians, captions: Gaussians) -> tuple[Tensor, Tensor]:
         return items.mu, captions.mu
+
+    def uncertainty(self, encoded: Gaussians) -> Tensor:
+        return encoded.logvar.exp().mean(-1)
+
+    def item_points(self, items: Gaussians, kind: str | None = None) -> Tensor:
+        """Points at the expected distance, or at that of the vectors that are compared."""
+        if (kind or self.settings.scored_by[0]) in ("poly", "match", "csd"):
+            return distance_point(*items)
+        vectors = self.prepare_items(items, kind)
+        assert isinstance(vectors, Tensor)  # of every other kind
+        return unit_point(vectors)
+
+    def caption_points(self, captions: Gaussians, kind: str | None = None) -> Tensor:
+        kind = kind or self.settings.scored_by[0]
+        if kind == "mc":
+            return caption_point(
+                _mean_sample(captions, _noise(self.settings.K_test, captions.mu)[1])
+            )
+        return caption_point(_shrunk(captions) if kind == "closed" else captions.mu)
 
     def samples(self, kind: str | None = None) -> bool:
         return (kind or self.settings.scored_by[0]) in ("mc", "match")

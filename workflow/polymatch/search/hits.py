@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,3 +29,26 @@ class Hit:
     text: str | None = None
     path: Path | None = None
     right: bool | None = None
+
+
+class Answers(list[Hit]):
+    """Hits, the best first, and what was asked.
+
+    Attributes:
+        query: the text, file or id. asked: how many were asked for, maybe more than there are.
+        candidates: how many there are. uncertainty: the query's own, as a hit's.
+        right: ids of what is known to be right; empty where that is not known.
+    """
+
+    def __init__(
+        self,
+        hits: Iterable[Hit],
+        query: str,
+        asked: int,
+        candidates: int,
+        uncertainty: float | None = None,
+        right: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(hits)
+        self.query, self.asked, self.candidates = query, asked, candidates
+        self.uncertainty, self.right = uncertainty, right

@@ -52,9 +52,8 @@ class TrainedRun:
         model, _, given = name.partition("/")
         seeds = [run.seed for run in config.runs_of(_known(config, model))]
         if given and given not in map(str, seeds):
-            raise ConfigError(
-                f"run {name!r}: {model!r} has no seed {given!r}; it has {', '.join(map(str, seeds))}"
-            )
+            listed = ", ".join(map(str, seeds))
+            raise ConfigError(f"run {name!r}: {model!r} has no seed {given!r}; it has {listed}")
         seed = int(given) if given else seeds[0]
         folder = space / "runs" / model / str(seed)
         missing = [part for part in CHECKPOINT if not (folder / part).is_file()]

@@ -79,8 +79,8 @@ def _write_fused(
     matrix.flush()
 
 
-def encoded_rows(encoded: Any, rows: slice) -> Any:
-    """Some of what was encoded: a tensor, or a (named) tuple of such."""
+def encoded_rows(encoded: Any, rows: slice | Tensor) -> Any:
+    """Some of what was encoded, by a slice or by numbers: a tensor, or a (named) tuple of such."""
     if isinstance(encoded, Tensor):
         return encoded[rows]
     return type(encoded)(*(encoded_rows(part, rows) for part in encoded))

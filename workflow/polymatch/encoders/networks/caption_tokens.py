@@ -53,6 +53,13 @@ class CaptionTokens:
         self._end = [end]
         self.max_tokens = max_tokens
 
+    def count(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, begin and end included, and how many of them are read."""
+        with quiet():
+            given = text.lower() if self._lower else text
+            pieces = self._tokenizer([given], add_special_tokens=False)["input_ids"][0]
+        return len(self._begin) + len(pieces) + len(self._end), self.max_tokens
+
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of each text; says on the terminal how many were too long."""
         if not texts:

@@ -152,6 +152,10 @@ class Pair:
         width = self.info.caption_width or 0
         return by_length(self._tokens(texts), self._read, width, self._device)
 
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, and how many of them are read."""
+        return self._tokens.count(text)
+
     def encode_words(self, words: Sequence[str]) -> Features:
         """Mean input embedding of each word's pieces; NaN for signs the tokeniser lacks."""
         table = self._network.text_model.get_input_embeddings().weight

@@ -54,6 +54,11 @@ class SentenceTransformer:
 
         return by_length(encoded["input_ids"], encode, self.width, self._device)
 
+    def count_tokens(self, text: str) -> tuple[int, int]:
+        """Tokens of a text, special ones included, and how many of them are read."""
+        with quiet():  # it warns of what is asked for here
+            return len(self._tokenizer(text)["input_ids"]), self._max_tokens
+
     def word_embeddings(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Mean input embedding of each word's pieces: [len(words), width]; NaN if it has none."""
         table = self._model.get_input_embeddings().weight

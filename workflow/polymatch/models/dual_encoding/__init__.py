@@ -141,6 +141,21 @@ class Model(RetrievalModel):
         """Those of the latent space."""
         return items.latent, captions.latent
 
+    def item_points(self, items: Encoded, kind: str | None = None) -> Tensor:
+        """Of the latent space, of the tags, or of both with their shares of ``hybrid``.
+
+        Between tags that are there or not, the sum of the minima is the inner product; of
+        probabilities it is near. Ranges of the two similarities are left out.
+        """
+        tags = F.normalize(items.concept, dim=-1)
+        match kind or self.settings.scored_by[0]:
+            case "latent":
+                return items.latent
+            case "concept":
+                return tags
+        alpha = float(self.settings.alpha)
+        return torch.cat([alpha**0.5 * items.latent, (1 - alpha) ** 0.5 * tags], -1)
+
     def take_word_vectors(self, vectors: Tensor) -> None:
         """Start from these vectors of all words, [V, D], whose width the embedding takes.
 

@@ -71,6 +71,10 @@ class Model(RetrievalModel):
             )
         return items if self.scorer is None else self.scorer.prepare_items(items)
 
+    def item_points(self, items: Tensor, kind: str | None = None) -> Tensor:
+        """What the heads give, where it is compared by cosines."""
+        return items if self.scorer is None else super().item_points(items, kind)
+
     def _unit(self, encoded: Tensor) -> Tensor:
         # A scorer adds them up: their lengths count.
         return F.normalize(encoded, dim=-1) if self.scorer is None else encoded

@@ -58,6 +58,9 @@ class Model(RetrievalModel):
     ) -> tuple[Tensor, Tensor]:
         return self.inner.vectors(items, captions)
 
+    def item_points(self, items: dual_encoding.Encoded, kind: str | None = None) -> Tensor:
+        return self.inner.item_points(items, kind)
+
     def attachments(self) -> dict[str, Any]:
         """The settings of ``inner``: its sizes may be smaller than those of its member."""
         return {"inner": self.inner.settings.model_dump(mode="json")}
