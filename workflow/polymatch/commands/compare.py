@@ -19,7 +19,13 @@ from polymatch.commands import DEFAULT_CONFIG, add_config
 from polymatch.errors import ConfigError
 from polymatch.reporting.compared_runs import compare_runs, corrected_p, find_runs
 from polymatch.reporting.comparison import Asked
-from polymatch.reporting.comparison_text import as_json, as_text, json_text, write_comparison
+from polymatch.reporting.comparison_text import (
+    as_json,
+    as_text,
+    check_suffix,
+    json_text,
+    write_comparison,
+)
 from polymatch.settings.read import read_config
 
 
@@ -59,13 +65,15 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--similarity takes one kind, or one of A and one of B; got {kinds}")
     if args.show < 0:
         raise ConfigError(f"--show {args.show}: how many queries, from 0 up")
+    for path in args.out:
+        check_suffix(path)
     files = args.configfile or [DEFAULT_CONFIG]
     config = read_config(files)
     other = read_config(args.configfile_b) if args.configfile_b else config
     a = find_runs(config, args.run_a, args.results, kinds[0])
     b = find_runs(other, args.run_b, args.results_b or args.results, kinds[-1])
     comparison = compare_runs(a, b, args.direction)
-    corrected = corrected_p(a, b, comparison)
+    corrected = corrected_p(a, b, comparison, a.leaderboard())
     if args.json:
         print(json_text(as_json(comparison, corrected)))
     else:

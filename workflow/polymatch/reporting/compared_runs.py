@@ -70,10 +70,9 @@ class ComparedRun:
         return TestSet(protocol_of(data), items, queries)
 
     def leaderboard(self) -> pd.DataFrame | None:
-        """The leaderboard that its seeds are a row of; None where there is none by this code."""
+        """The leaderboard of the results that it lies in; None where there is none by this code."""
         with suppress(DataError):
-            if not self.alone:
-                return read_table(self.runs[0].data.parent / "leaderboard.csv", "leaderboard")
+            return read_table(self.runs[0].data.parent / "leaderboard.csv", "leaderboard")
         return None
 
 
@@ -123,14 +122,15 @@ def compare_runs(a: ComparedRun, b: ComparedRun, direction: Asked = "both") -> C
     )
 
 
-def corrected_p(a: ComparedRun, b: ComparedRun, comparison: Comparison) -> CorrectedP | None:
-    """What the leaderboard says of the same test, where one of the two is its baseline or best.
+def corrected_p(
+    a: ComparedRun, b: ComparedRun, comparison: Comparison, board: pd.DataFrame | None
+) -> CorrectedP | None:
+    """What a leaderboard says of the same test, where one of the two is its baseline or best.
 
     None where it does not state this test, or was written of other runs than these.
     """
-    board = a.leaderboard()
-    one_place = a.runs[0].space == b.runs[0].space and not b.alone
-    if board is None or not one_place or comparison.headline.name != "rsum":
+    pooled = not (a.alone or b.alone) and a.runs[0].space == b.runs[0].space
+    if board is None or not pooled or comparison.headline.name != "rsum":
         return None
     rows = [
         board[(board["model"] == of.runs[0].model) & (board["similarity"] == of.kind)]

@@ -105,14 +105,23 @@ def write_comparison(
     Raises:
         ConfigError: the suffix is none of ``SUFFIXES``.
     """
+    check_suffix(path)
     if path.suffix == ".csv":
         write_table(comparison.queries, path, "comparison")
         return
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"--out {path}: a comparison is written as {', '.join(SUFFIXES)}")
     text = (as_markdown if path.suffix == ".md" else as_html)(comparison, corrected)
     with written_atomically(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name of which it is not known what to write.
+
+    Raises:
+        ConfigError: its suffix is none of ``SUFFIXES``.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"--out {path}: a comparison is written as {', '.join(SUFFIXES)}")
 
 
 def tests_table(comparison: Comparison) -> pd.DataFrame:
