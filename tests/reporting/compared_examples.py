@@ -39,7 +39,7 @@ def write_runs(root, items=None, first="text", seeds=(0, 1)):
     data.mkdir(parents=True)
     manifest = pd.DataFrame({"item_id": items, "path": None, "n_frames": None})
     manifest = manifest.assign(group_id=items, split="test")
-    manifest = manifest.astype({"n_frames": "Int64", "path": "str"})
+    manifest = manifest.astype({"n_frames": "Int64"})
     write_table(manifest, data / "manifest.parquet", "manifest")
     captions = captions_of(items, first)
     write_table(captions, data / "captions.parquet", "captions")

@@ -47,13 +47,12 @@ def test_a_comparison_says_what_a_loop_over_queries_says(found):
     queries = merge_queries(captions_of([f"item{row}" for row in range(N)]))
     assert comparison.queries["direction"].value_counts().to_dict() == {"t2v": 2 * N + 1, "v2t": N}
     rows = comparison.queries.set_index(["direction", "query"])
-    for place, (caption, text, named) in enumerate(
-        zip(*np.array(list(queries), object), strict=True)
-    ):
+    named = zip(queries.caption_ids, queries.texts, queries.positives, strict=True)
+    for place, (caption, text, items) in enumerate(named):
         ranks = [np.mean([run.t2v.expected_rank[place] for run in of.ranks()]) for of in (a, b)]
         row = rows.loc["t2v", caption]
         assert (row["rank_a"], row["rank_b"]) == pytest.approx(ranks)
-        assert (row["text"], row["right"]) == (text, " | ".join(named))
+        assert (row["text"], row["right"]) == (text, " | ".join(items))
         expected = "won" if ranks[0] < ranks[1] else "lost" if ranks[0] > ranks[1] else "same"
         assert row["outcome"] == expected
     assert rows.loc["v2t", "item1"]["right"] == "text 0 of item1 | text 1 of item1 | both of them"

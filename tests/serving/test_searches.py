@@ -127,7 +127,12 @@ def test_mistakes_are_one_line_of_json(client):
         ({"caption": "nothing"}, 400, "no caption 'nothing' among "),
         ({"similar": "nothing"}, 400, "no item 'nothing' in gallery 'test'"),
         ({"text": "a", "run": "pol/0 poly"}, 404, "no run 'pol/0 poly' is served here; did you "),
-        ({"text": "a", "k": "many"}, 422, "k: 'many' is not allowed: "),
+        ({"text": "a", "k": "many"}, 422, "k: 'many' is not allowed: Input should be a valid int"),
+        ({"text": "a", "k": 101}, 422, "k: '101' is not allowed: Input should be less than or eq"),
+        ({"text": "a", "k": 0}, 422, "k: '0' is not allowed: Input should be greater than or eq"),
+        ({"text": "a" * 1001}, 422, f"text: '{'a' * 59}… is not allowed: String should have at"),
+        ({"caption": "a" * 1001}, 422, f"caption: '{'a' * 59}… is not allowed: String should "),
+        ({"text": "word " * 190}, 400, "the query has "),
     ]:
         answer = client.get("/api/search", params=given)
         assert answer.status_code == status

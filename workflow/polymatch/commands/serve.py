@@ -12,9 +12,15 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 from polymatch.commands import DEFAULT_CONFIG, add_config
 from polymatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from polymatch.serving.limits import Limits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Open the runs, then answer until it is stopped."""
-    from polymatch.serving.server import address_of, is_loopback, listening, own_names, serve
+    from polymatch.serving.server import address_of, is_loopback, listening, serve
 
     local = is_loopback(args.host)
     if not local and not args.allow_network:
@@ -57,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--upload-mb {args.upload_mb}: a size of 1 or more")
     # A taken port is said before the runs are opened, which takes seconds.
     with listening(args.host, args.port) as listener:
-        app, limits = _opened(args, kinds, own_names(args.host), network=not local)
+        app, limits = _opened(args, kinds, local)
         if not local:
             print(
                 f"warning: everyone who reaches {args.host} can search here, see the data set's "
@@ -68,22 +74,27 @@ def run(args: argparse.Namespace) -> None:
         serve(app, listener, limits)
 
 
-def _opened(args: argparse.Namespace, kinds: list[str | None], names: list[str], network: bool):  # type: ignore[no-untyped-def]
+def _opened(
+    args: argparse.Namespace, kinds: list[str | None], local: bool
+) -> tuple[ASGIApp, Limits]:
     from polymatch.data.tables import read_table
     from polymatch.search.engine import SearchEngine
     from polymatch.search.run import TrainedRun
     from polymatch.serving.app import create_app
     from polymatch.serving.limits import Limits
     from polymatch.serving.media import Media
+    from polymatch.serving.server import own_names
     from polymatch.settings.read import read_config
 
     config = read_config(args.configfile or [DEFAULT_CONFIG])
     runs = [TrainedRun.open(config, name, args.results) for name in args.runs]
+    of_each = kinds if len(kinds) == len(runs) else kinds * len(runs)
     with redirect_stdout(sys.stderr):
         engines = [
             SearchEngine.open(run, args.gallery, kind, args.device, args.ann, args.candidates)
-            for run, kind in zip(runs, kinds * len(runs), strict=False)
+            for run, kind in zip(runs, of_each, strict=True)
         ]
     limits = Limits(upload=args.upload_mb << 20)
     media = Media.of(runs[0].root, read_table(runs[0].manifest, "manifest"))
-    return create_app(engines, media, limits, names=names, network=network), limits
+    names = [] if local else own_names(args.host)
+    return create_app(engines, media, limits, names=names, network=not local), limits

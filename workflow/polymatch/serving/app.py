@@ -2,12 +2,13 @@
 
 Nothing here writes. A question is a GET, or a POST whose body is a picture or a clip; every error
 is one line of JSON, ``{"error": ...}``, with the words of the command line.
+
+Annotations are values in this module, not text as elsewhere: FastAPI reads bounds from them that
+are known only once there is a server.
 """
 
-from __future__ import annotations
-
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from polymatch.serving.limits import Limits, Refusal
 from polymatch.serving.media import Media
 from polymatch.serving.turns import Turns
 from polymatch.serving.uploads import received, tried
-from polymatch.settings.explain import reason, suggest
+from polymatch.settings.explain import suggest
 from polymatch.sources import protocol_of
 
 PAGE = Path(__file__).with_name("page")
@@ -56,7 +57,9 @@ def create_app(
         names, network: see :class:`polymatch.serving.guard.Guard`.
     """
     limits = limits or Limits()
-    app = FastAPI(title="Polymatch", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Polymatch", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     _add_errors(app)
     _add_page(app)
     _add_files(app, media, limits)
@@ -179,12 +182,15 @@ def _add_page(app: FastAPI) -> None:
     for file in sorted(PAGE.iterdir()):
         if file.suffix in _TYPES:
             where = "/" if file.name == "index.html" else f"/{file.name}"
-            content, kind = file.read_bytes(), _TYPES[file.suffix]
-            app.add_api_route(where, partial(_page_file, content, kind), methods=["GET", "HEAD"])
+            sent = _page_file(file.read_bytes(), _TYPES[file.suffix])
+            app.router.add_route(where, sent, methods=["GET"])
 
 
-async def _page_file(content: bytes, kind: str) -> Response:
-    return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+def _page_file(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def sent(request: Request) -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return sent
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -198,7 +204,9 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        return said(422, f"{first['loc'][-1]}: {reason(first)[:300]}")
+        given = repr(first["input"])
+        given = given if len(given) <= 60 else f"{given[:60]}…"
+        return said(422, f"{first['loc'][-1]}: {given} is not allowed: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def refused_by_http(request: Request, error: HTTPException) -> JSONResponse:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePath
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from polymatch.data.video_files import VIDEO_SUFFIXES
 from polymatch.serving.limits import Limits, Refusal, megabytes
@@ -64,6 +64,8 @@ async def received(request: Request, name: str, limits: Limits) -> AsyncIterator
             raise Refusal(
                 408, f"the file took longer than {limits.upload_seconds:g} s to arrive"
             ) from None
+        except ClientDisconnect:
+            raise Refusal(499, "the sender has left") from None
         if not size:
             raise Refusal(400, "the file is empty; choose a picture or a clip")
         yield path

@@ -98,8 +98,8 @@ function card(hit, link) {
       el(
         "div",
         { class: "links" },
-        link("its texts", { item: hit.id }, `Texts for ${said}`),
-        link.similar ? link("similar items", { similar: hit.id }, `Items similar to ${said}`) : null,
+        link("its texts", { item: hit.id }, `its texts: ${said}`),
+        link.similar ? link("similar items", { similar: hit.id }, `similar items: ${said}`) : null,
       ),
     ),
   );
@@ -110,7 +110,7 @@ function row(hit, link) {
     "li",
     { class: hit.right ? "right" : null, "data-id": hit.id },
     el("span", { class: "rank" }, `${hit.rank}`),
-    el("span", { class: "text" }, link(hit.text, { caption: hit.id }, `Items for ${hit.text}`), " ", mark(hit)),
+    el("span", { class: "text" }, link(hit.text, { caption: hit.id }), " ", mark(hit)),
     score(hit),
   );
 }
