@@ -82,7 +82,7 @@ def make_runs(results):
 
 
 def write_tables(data):
-    captions = pd.read_csv(EMOJI / "captions.csv", dtype="str")
+    captions = pd.read_csv(EMOJI / "captions.csv", dtype="str", keep_default_na=False)
     named = captions[captions["kind"] == "name"]
     pictures = named["item_id"].unique()[:: len(named["item_id"].unique()) // ITEMS][:ITEMS]
     captions = named[named["item_id"].isin(pictures)].reset_index(drop=True)

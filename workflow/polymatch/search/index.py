@@ -146,7 +146,8 @@ class PointIndex:
 
     def _nearest(self, points: Points, number: int, probes: int) -> NDArray[np.int64]:
         """Rows of the points nearest to each of some [Q, E], the nearest first; -1 behind them."""
-        faiss, options = load_faiss(), {}
+        faiss = load_faiss()
+        options: dict[str, Any] = {}
         if self.found.lists > 1:
             options["params"] = faiss.SearchParametersIVF(nprobe=probes)
         asked = np.ascontiguousarray(points, dtype=np.float32)
