@@ -136,7 +136,7 @@ class Served:
         gallery = self.engine.gallery
         if gallery.queries is None:
             return {"caption": [], "item": []}
-        texts = gallery.texts()
+        texts = gallery.texts
         return {
             "caption": list(zip(gallery.queries.caption_ids, gallery.queries.texts, strict=True)),
             "item": [(item, texts.get(item, item)) for item in gallery.item_ids],

@@ -81,4 +81,4 @@ class Neighbours:
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        return self._engine.gallery.texts()
+        return self._engine.gallery.texts
