@@ -17,7 +17,8 @@ from polymatch.evaluation import (
 )
 from polymatch.reporting.figures import analog_simulation, r1_against_latency
 from polymatch.reporting.growth_figure import gallery_growth
-from polymatch.reporting.leaderboard import as_text, leaderboard
+from polymatch.reporting.leaderboard import leaderboard
+from polymatch.reporting.leaderboard_text import as_text
 from polymatch.reporting.summary import (
     CERTIFICATE,
     SIMULATED,

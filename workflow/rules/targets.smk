@@ -423,7 +423,7 @@ CURVES = [
 PICTURES = [
     run_path(run, f"{kind}.{picture}.pdf")
     for run, kind in CONFIG.pictured()
-    for picture in ("space", "retrieved")
+    for picture in ("space", "retrieved", "ranks_figure")
 ]
 
 

@@ -9,7 +9,7 @@ R@10; a query whose right answer is tied counts in each bin by the chance that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -93,6 +93,33 @@ def rank_histogram(ranks: RetrievalRanks | Sequence[RetrievalRanks]) -> pd.DataF
             rows.append((direction, before + 1, last, queries, share))
             before, reached = last, within
     return pd.DataFrame(rows, columns=["direction", "rank_from", "rank_to", "queries", "share"])
+
+
+def of_all_models(
+    ranks: Mapping[tuple[str, str], Sequence[RetrievalRanks]], resamples: int = 1000, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curves and histograms of several models, one below the other: means over their seeds.
+
+    Args:
+        ranks: of every seed, by model and similarity.
+        resamples: of the bootstrap over items.
+        seed: of the bootstrap.
+
+    Returns:
+        Frames as ``workflow/schemas/recall_curves.schema.json`` and
+        ``workflow/schemas/rank_histograms.schema.json`` describe them.
+    """
+    curves = {key: recall_curve(runs, resamples, seed) for key, runs in ranks.items()}
+    histograms = {key: rank_histogram(runs) for key, runs in ranks.items()}
+    return _named(curves), _named(histograms)
+
+
+def _named(tables: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    named = [
+        table.assign(model=model, similarity=kind)[["model", "similarity", *table.columns]]
+        for (model, kind), table in tables.items()
+    ]
+    return pd.concat(named, ignore_index=True)
 
 
 def bin_ends(candidates: int) -> list[int]:
