@@ -22,6 +22,7 @@ from polymatch.data.tables import read_table
 from polymatch.reporting.page.asked import asked, rows_shown
 from polymatch.reporting.page.board import Key, RowRanks, comparable_ranks, keys_of, row_key
 from polymatch.reporting.page.credits import provenance
+from polymatch.reporting.page.errors import errors_of
 from polymatch.reporting.page.packed import packed
 from polymatch.reporting.page.pairs import pairs_of, queries_in
 from polymatch.reporting.page.runs import of_models, of_rows
@@ -81,8 +82,9 @@ def page_contents(config: Config, files: PageFiles) -> dict[str, Any]:
         "baseline": row_key((config.baseline, config.model_entry(config.baseline).scored_by[0])),
         "board": packed(board),
         "models": of_models(config, files.space),
-        "rows": of_rows(config, files.space, summary),
+        "rows": of_rows(config, files.space, summary, files.results / "figures"),
         "spaces": spaces_of(config, files.space),
+        "errors": errors_of(config, files.space),
         **studies(config, files.results, files.space, files.beside),
         "provenance": provenance(config, files.space),
     }

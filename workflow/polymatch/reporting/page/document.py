@@ -30,6 +30,8 @@ MODULES = (
     "answers",
     "queries",
     "runs",
+    "spaces",
+    "errors",
     "model",
     "compare",
     "studies",

@@ -42,8 +42,7 @@ def pairs_of(
     of_keys = {d: np.stack([rows[key].rsum[d] for key in keys], axis=1) for d in DIRECTIONS}
     clusters = {d: rows[keys[0]].first.clusters(d) for d in DIRECTIONS}
     tests = all_paired_tests(of_keys, clusters, settings.permutations, settings.seed)
-    number = len(keys) * (len(keys) - 1) // 2
-    listed = min(changed, LISTED // max(1, 2 * len(DIRECTIONS) * number))
+    listed = listed_each(len(keys), changed)
     pairs = []
     for a, one in enumerate(keys):
         for b, other in list(enumerate(keys))[a + 1 :]:
@@ -64,6 +63,16 @@ def pairs_of(
         "flips": settings.permutations,
         "queries": {each: len(clusters[each]) for each in DIRECTIONS},
     }
+
+
+def listed_each(rows: int, changed: int) -> int:
+    """Queries that a pair of so many rows lists as won, and as lost, in each direction.
+
+    >>> listed_each(24, 6), listed_each(50, 6), listed_each(100, 6)
+    (6, 2, 0)
+    """
+    pairs = rows * (rows - 1) // 2
+    return min(changed, LISTED // max(1, 2 * len(DIRECTIONS) * pairs))
 
 
 def changes(rank_a: np.ndarray, rank_b: np.ndarray, listed: int) -> list[Any]:

@@ -48,6 +48,7 @@ _OF_RUNS = (
     "config_hash",
     "code_hash",
 )
+_GROWTH = ("gallery", "queries", "latency_ms", "latency_lo_ms", "latency_hi_ms", "memory_mb")
 _COSTS = ("encoding_ms", "scoring_ms", "single_query_ms", "memory_mb", "memory_added_mb")
 
 
@@ -59,6 +60,7 @@ def of_models(config: Config, space: Path) -> dict[str, Any]:
             "starts_from": entry.starts_from,
             "kinds": entry.scored_by,
             "papers": entry.citations,
+            "surrogate": config.surrogate_model(name) if entry.needs_surrogate else None,
             "settings": [list(each) for each in settings_of(config, name)],
             "histories": _histories(config, name, space) if entry.trained else {},
         }
@@ -105,10 +107,26 @@ def _histories(config: Config, name: str, space: Path) -> dict[str, Any]:
     return found
 
 
-def of_rows(config: Config, space: Path, summary: pd.DataFrame) -> dict[str, Any]:
-    """What was measured of every model and similarity, by the row's name."""
+def of_rows(config: Config, space: Path, summary: pd.DataFrame, figures: Path) -> dict[str, Any]:
+    """What was measured of every model and similarity, by the row's name.
+
+    Args:
+        config: the configuration.
+        space: folder that holds ``runs/``.
+        summary: a row for each run and similarity.
+        figures: folder of the figures of all models, with the tables that they are drawn from.
+    """
+    of_all = {
+        schema: read_table(figures / f"{schema}.csv", schema)
+        for schema in ("recall_curves", "rank_histograms")
+        if (figures / f"{schema}.csv").is_file()
+    }
     return {
         row_key((name, kind)): _row(config, space, summary, name, kind)
+        | {
+            part: packed(_own(table, name, kind).drop(columns=["model", "similarity"]), digits=4)
+            for part, table in of_all.items()
+        }
         for name in config.models
         for kind in config.model_entry(name).scored_by
     }
@@ -117,12 +135,10 @@ def of_rows(config: Config, space: Path, summary: pd.DataFrame) -> dict[str, Any
 def _row(
     config: Config, space: Path, summary: pd.DataFrame, name: str, kind: str
 ) -> dict[str, Any]:
-    own = summary[(summary["model"] == name) & (summary["similarity"] == kind)]
+    own = _own(summary, name, kind)
     folder = run_directory(space, config.runs_of(name)[0])
     tables: dict[str, tuple[str, Sequence[str] | None]] = {
-        "growth": ("growth", None),
-        "recall_curve": ("recall_curve", None),
-        "rank_histogram": ("rank_histogram", None),
+        "growth": ("growth", _GROWTH),
     }
     if config.simulated(name):
         columns = ("condition", "value", *(f"simulated_t2v_r1{end}" for end in ("", "_lo", "_hi")))
@@ -143,3 +159,7 @@ def _row(
             if len(table):
                 row[part] = packed(table, kept, digits=5)
     return {key: value for key, value in row.items() if value}
+
+
+def _own(table: pd.DataFrame, name: str, kind: str) -> pd.DataFrame:
+    return table[(table["model"] == name) & (table["similarity"] == kind)]

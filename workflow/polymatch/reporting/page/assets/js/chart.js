@@ -52,7 +52,7 @@ function signPath(style) {
   return drawn("path", {
     d: d3.symbol(symbol, 38)(),
     transform: "translate(17,7)",
-    fill: style.filled ? style.stroke : "var(--panel)",
+    fill: style.fill ?? (style.filled ? style.stroke : "var(--panel)"),
     stroke: style.stroke,
     "stroke-width": 1.5,
   });

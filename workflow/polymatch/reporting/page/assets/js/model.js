@@ -5,9 +5,10 @@ import { byArrows, h, section } from "./element.js";
 import { fixed, interval, megabytes, milliseconds, probability, short, signed } from "./numbers.js";
 import { differenceText, verdict } from "./board.js";
 import { changedLists } from "./compare.js";
-import { errorMap } from "./studies.js";
+import { errorMaps } from "./errors.js";
 import { plainTable } from "./table.js";
-import { analogCharts, growthChart, histogramChart, recallChart, spaceCharts, trainingCharts } from "./runs.js";
+import { analogCharts, growthChart, histogramChart, recallChart, trainingCharts } from "./runs.js";
+import { spaceCharts } from "./spaces.js";
 import { retrievedBy } from "./queries.js";
 
 export function modelView(name, kind) {
@@ -135,11 +136,11 @@ const CERTIFIED = {
 
 function surrogate(row) {
   const found = Object.entries(DATA.rows[row.key]?.surrogate ?? {});
-  const map = errorMap(row.model);
-  if (!found.length && !map) return null;
+  const maps = errorMaps(row.model);
+  if (!found.length && !maps.length) return null;
   return [
     found.length ? plainTable(found.map(([name, values]) => Object.fromEntries([["what", CERTIFIED[name] ?? name], ...values.map((value, i) => [`run ${i + 1}`, value])])), ["what", ...found[0][1].map((_, i) => `run ${i + 1}`)], "The surrogate against the exact match probability, on test pairs") : null,
-    map,
+    grid(maps),
   ];
 }
 

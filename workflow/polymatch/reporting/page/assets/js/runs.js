@@ -45,18 +45,18 @@ export function trainingCharts(row) {
 }
 
 export function recallChart(row) {
-  const own = records(DATA.rows[row.key]?.recall_curve);
+  const own = records(DATA.rows[row.key]?.recall_curves);
   if (!own.length) return null;
-  const other = BASELINE && BASELINE.key !== row.key ? records(DATA.rows[BASELINE.key]?.recall_curve) : [];
+  const other = BASELINE && BASELINE.key !== row.key ? records(DATA.rows[BASELINE.key]?.recall_curves) : [];
   const directions = Object.keys(DIRECTIONS);
   const of = (list, direction) => list.filter((each) => each.direction === direction);
   return chart({
     title: "R@K over K",
-    note: "First run, with 95% interval over items; dotted: chance.",
+    note: "Mean over the runs, with 95% interval over items; dotted: chance.",
     series: [...directions.map((direction, i) => ({ label: DIRECTIONS[direction], style: look(i), sign: false })), ...(other.length ? [{ label: `${named(BASELINE)}, text to visual`, style: beside(), sign: false }] : [])],
     rows: own,
     columns: ["direction", "k", "recall", "recall_lo", "recall_hi", "chance"],
-    file: `${row.model}.${row.similarity}.recall_curve.csv`,
+    file: `${row.model}.${row.similarity}.recall_curves.csv`,
     make: () => ({
       height: 300,
       x: { type: "log", label: "K", ticks: decades(own.map((each) => each.k)), tickFormat: axisNumber },
@@ -75,17 +75,17 @@ export function recallChart(row) {
 }
 
 export function histogramChart(row) {
-  const own = records(DATA.rows[row.key]?.rank_histogram);
+  const own = records(DATA.rows[row.key]?.rank_histograms);
   if (!own.length) return null;
   const label = (d) => (d.rank_from === d.rank_to ? String(d.rank_from) : `${d.rank_from}–${d.rank_to}`);
   const data = own.map((d) => ({ ...d, bin: label(d), name: DIRECTIONS[d.direction] }));
   const bins = [...new Set(data.map((d) => d.bin))];
   return chart({
     title: "Ranks of the right answer",
-    note: "First run: share of queries whose best right answer is at these ranks.",
+    note: "Share of queries whose best right answer is at these ranks, mean over the runs.",
     rows: data,
     columns: ["direction", "rank_from", "rank_to", "queries", "share"],
-    file: `${row.model}.${row.similarity}.rank_histogram.csv`,
+    file: `${row.model}.${row.similarity}.rank_histograms.csv`,
     make: (width) => ({
       height: 300,
       marginBottom: 54,
@@ -167,39 +167,4 @@ export function analogCharts(row) {
 function seconds(value) {
   const named = { 0: "0", 60: "1 min", 3600: "1 h", 86400: "1 day", 2592000: "30 d", 31536000: "1 year" };
   return named[value] ?? `${axisNumber(value)} s`;
-}
-
-const PLANES = [["tsne", "t-SNE", 6], ["pca", "PCA", 2]];
-const COLOURED = 7;
-
-export function spaceCharts(row) {
-  const space = DATA.spaces?.[row.key];
-  if (!space) return [];
-  const shown = space.groups.slice(0, COLOURED);
-  const style = (group) => (group >= 0 && group < COLOURED ? look(group) : { ...beside(), dash: "none" });
-  return PLANES.map(([plane, title, at]) => {
-    const pairs = space.pairs.map((pair) => ({ item_id: pair[0], g: pair[1], group: space.groups[pair[1]] ?? "", item_x: pair[at], item_y: pair[at + 1], caption_x: pair[at + 2], caption_y: pair[at + 3] }));
-    const points = pairs.flatMap((p) => [{ ...p, x: p.item_x, y: p.item_y, side: "item" }, { ...p, x: p.caption_x, y: p.caption_y, side: "caption" }]);
-    const number = plane === "tsne" ? `perplexity ${axisNumber(space.numbers.perplexity ?? 0)}` : `modality gap ${axisNumber(space.numbers.modality_gap ?? 0)}`;
-    return chart({
-      title,
-      note: `First run: ${pairs.length} of ${space.of} drawn items (filled) with a caption of each (hollow), joined by a line; ${number}.`,
-      series: shown.length ? [...shown.map((label, i) => ({ label, style: { ...look(i), filled: true }, line: false })), ...(space.groups.length > COLOURED ? [{ label: "others", style: { ...beside(), filled: true }, line: false }] : [])] : [],
-      rows: pairs,
-      columns: ["item_id", "group", "item_x", "item_y", "caption_x", "caption_y"],
-      file: `${row.model}.${row.similarity}.${plane}.csv`,
-      make: (width) => ({
-        height: Math.min(width, 460),
-        marginLeft: 30,
-        aspectRatio: null,
-        x: { axis: null },
-        y: { axis: null },
-        marks: [
-          Plot.link(pairs, { x1: "item_x", y1: "item_y", x2: "caption_x", y2: "caption_y", stroke: "var(--muted)", strokeOpacity: 0.35, strokeWidth: 0.75 }),
-          Plot.dot(points, { x: "x", y: "y", r: 3.2, symbol: (d) => style(d.g).symbol, stroke: (d) => style(d.g).stroke, fill: (d) => (d.side === "item" ? style(d.g).stroke : "var(--panel)") }),
-          Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (d) => `${d.side} ${d.item_id}\n${d.group}`, fill: "var(--panel)" })),
-        ],
-      }),
-    });
-  });
 }

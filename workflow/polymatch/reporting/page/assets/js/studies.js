@@ -85,30 +85,3 @@ function tuningChart(name, table) {
     h("details", {}, h("summary", {}, "The best trials"), plainTable([...done].sort((a, b) => b.value - a.value).slice(0, 20), table.columns, `Best trials of ${name}`)),
   ];
 }
-
-/** Error of a model's surrogate over the moments; null where no map was made of it. */
-export function errorMap(model) {
-  const map = DATA.errors?.[DATA.models[model].surrogate ?? ""];
-  if (!map) return null;
-  return mapChart(map);
-}
-
-function mapChart(map) {
-  const cells = records(map.grid);
-  const levels = map.levels;
-  return chart({
-    title: "Error of the surrogate over the moments",
-    note: map.note,
-    rows: cells,
-    columns: map.grid.columns,
-    file: `${map.name}.error_map.csv`,
-    make: (width) => ({
-      height: Math.min(420, width * 0.7),
-      marginLeft: 52,
-      x: { label: map.x, ticks: map.logged ? decades(cells.map((c) => c.x)) : undefined },
-      y: { label: map.y },
-      color: { type: "threshold", domain: levels, range: map.shades, legend: true, label: map.label },
-      marks: [Plot.rect(cells, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "error" })],
-    }),
-  });
-}
