@@ -7,7 +7,7 @@ page shows as many random ones beside them, and says which are which.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ def choose_queries(ranks: np.ndarray, queries: int, seed: int) -> list[tuple[int
     (0, 'chosen')
     """
     spread = (1.0 / ranks).max(axis=0) - (1.0 / ranks).min(axis=0)
-    chosen = np.argsort(-spread, kind="stable")[: min(queries, (len(spread) + 1) // 2)]
+    number = min(queries, (len(spread) + 1) // 2) if len(ranks) > 1 else 0
+    chosen = np.argsort(-spread, kind="stable")[:number]
     others = np.setdiff1d(np.arange(len(spread)), chosen)
     drawn = np.random.default_rng(seed).permutation(others)[:queries]
     return [(int(q), "chosen") for q in chosen] + [(int(q), "random") for q in sorted(drawn)]
@@ -87,12 +88,14 @@ def rows_shown(found: Mapping[Direction, Mapping[str, Any]]) -> dict[str, list[i
         DIRECTIONS, (("captions", "items"), ("items", "captions")), strict=True
     ):
         part = found[direction]
+        if direction == "t2v":
+            shown[answered] += [row for _, _, right in part["queries"] for row in right]
         shown[queries] += [query for query, _, _ in part["queries"]]
         shown[answered] += _answered(part["answers"].values())
     return shown
 
 
-def _answered(answers_of_rows: Sequence[Any] | Any) -> list[int]:
+def _answered(answers_of_rows: Iterable[Any]) -> list[int]:
     return [
         row for of_row in answers_of_rows for _, best, right in of_row for row in [*best, right]
     ]

@@ -54,7 +54,6 @@ function metricColumn(metric, label, hint, bounded = false) {
 function columns() {
   const has = (name) => BOARD.some((row) => row[name] !== null && row[name] !== undefined);
   const plain = (name, label, hint, write = short, ascending = false) => (has(name) ? [{ name, label, hint, numeric: true, ascending, value: (row) => row[name], cell: (row) => write(row[name]) }] : []);
-  const several = (name) => new Set(BOARD.map((row) => row[name])).size > 1;
   const text = (name, label, hint) => ({ name, label, hint, ascending: true, value: (row) => row[name], cell: (row) => row[name] });
   return [
     {
@@ -97,7 +96,6 @@ function columns() {
       : []),
     text("family", "family", "family of models"),
     { ...text("seeds", "seeds", "runs whose mean is shown"), numeric: true, ascending: false },
-    ...(several("protocol") ? [] : []),
     text("protocol", "protocol", "split and captions that the figures stand for"),
   ];
 }
@@ -184,7 +182,7 @@ function latencyChart() {
         Plot.ruleX(rows, { x: "latency_ms", y1: "t2v_r1_lo", y2: "t2v_r1_hi", stroke: (row) => styleOf(row.family).stroke, strokeOpacity: 0.4 }),
         Plot.line(front, { x: "latency_ms", y: "t2v_r1", curve: "step-after", strokeDasharray: "5 4", stroke: "var(--text)" }),
         Plot.dot(rows, { x: "latency_ms", y: "t2v_r1", symbol, r: 5, stroke: (row) => styleOf(row.family).stroke, fill: (row) => (onFront.has(row) ? styleOf(row.family).stroke : "var(--panel)"), strokeWidth: 1.75, href: modelAddress, ariaLabel: named }),
-        Plot.text(labelled(front, width), { x: "latency_ms", y: "t2v_r1", text: named, dy: -13, fontWeight: 600, stroke: "var(--panel)", fill: "var(--text)", strokeWidth: 4, textAnchor: (row, i) => (i === 0 && row === sorted[0] ? "start" : "end") }),
+        ...labelled(front, width).map((row) => Plot.text([row], { x: "latency_ms", y: "t2v_r1", text: named, dy: -13, fontWeight: 600, stroke: "var(--panel)", fill: "var(--text)", strokeWidth: 4, textAnchor: row === sorted[0] ? "start" : row === sorted.at(-1) ? "end" : "middle" })),
         Plot.tip(rows, Plot.pointer({ x: "latency_ms", y: "t2v_r1", title: (row) => `${named(row)}\nR@1 ${fixed(row.t2v_r1)} ${interval(row.t2v_r1_lo, row.t2v_r1_hi)}\n${milliseconds(row.latency_ms)}`, fill: "var(--panel)" })),
       ],
     }),

@@ -3,7 +3,7 @@
 import { h, drawn } from "./element.js";
 import { plainTable } from "./table.js";
 
-export const SIGNS = ["circle", "square", "triangle", "diamond", "cross", "star", "wye", "hexagon"];
+export const SIGNS = ["circle", "square", "triangle", "diamond", "cross", "star", "wye", "asterisk"];
 const DASHES = ["none", "6 3", "2 3", "8 3 2 3", "1 2", "10 4", "4 2 1 2", "12 3 3 3"];
 
 /** Looks of the i-th series. */
@@ -48,7 +48,7 @@ function legend(series) {
 }
 
 function signPath(style) {
-  const symbol = d3[`symbol${style.symbol[0].toUpperCase()}${style.symbol.slice(1)}`] ?? Plot[`symbol${style.symbol}`] ?? d3.symbolCircle;
+  const symbol = d3[`symbol${style.symbol[0].toUpperCase()}${style.symbol.slice(1)}`] ?? d3.symbolCircle;
   return drawn("path", {
     d: d3.symbol(symbol, 38)(),
     transform: "translate(17,7)",

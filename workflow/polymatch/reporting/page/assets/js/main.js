@@ -29,13 +29,14 @@ function parts() {
   try {
     return location.hash.slice(1).split("/").map(decodeURIComponent);
   } catch {
-    return [""]; // not an address that this page has written
+    return ["?"]; // not an address that this page has written
   }
 }
 
 function view([name, ...rest]) {
   if (name === "query" && DATA.asked) return queryView(rest[0], Number(rest[1]));
-  const [, make, there] = VIEWS[name] ?? [];
+  if (!Object.hasOwn(VIEWS, name)) return null;
+  const [, make, there] = VIEWS[name];
   return there ? make(...rest) : null;
 }
 

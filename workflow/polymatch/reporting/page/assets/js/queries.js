@@ -38,7 +38,7 @@ export function queriesView() {
 }
 
 export function queryView(direction, row) {
-  const part = DATA.asked?.[direction];
+  const part = Object.hasOwn(DIRECTIONS, direction) ? DATA.asked?.[direction] : null;
   const place = part ? part.queries.findIndex(([query]) => query === row) : -1;
   if (place < 0) return null;
   const [, why, right] = part.queries[place];

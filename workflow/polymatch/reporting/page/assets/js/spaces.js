@@ -25,7 +25,6 @@ export function spaceCharts(row) {
       make: (width) => ({
         height: Math.min(width, 460),
         marginLeft: 30,
-        aspectRatio: null,
         x: { axis: null },
         y: { axis: null },
         marks: [
