@@ -64,6 +64,7 @@ rule all:
         "results/figures/r1_latency.pdf",
         "results/figures/recall_curves.pdf",
         "results/figures/rank_histograms.pdf",
+        "results/figures/rulegraph.pdf",
         GROWTH_FIGURE,
         TEACHER_TABLES,
         ERROR_MAPS,

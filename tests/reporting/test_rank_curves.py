@@ -65,7 +65,7 @@ def test_recalls_and_bounds_at_1_5_and_10_are_those_of_the_tables():
             row, name = curve.loc[(direction, k)], f"{direction}_r{k}"
             mean = np.mean([metrics_of(run)[name] for run in each])
             assert row["recall"] == pytest.approx(mean)
-            assert (row["recall_lo"], row["recall_hi"]) == bounds[name]
+            assert (row["recall_lo"], row["recall_hi"]) == pytest.approx(bounds[name])
 
 
 def test_a_scorer_that_knows_nothing_has_the_recall_of_chance():

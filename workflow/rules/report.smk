@@ -254,3 +254,36 @@ rule plot_all_ranks:
         "python {params.script} --evaluation {params.evaluation:q} --ranks {input} "
         "--curves {output.curves} {output.curves_beside} "
         "--histograms {output.histograms} {output.histograms_beside} 2>&1 | tee {log}"
+
+
+rule plot_rules:
+    output:
+        report(
+            "results/figures/rulegraph.pdf",
+            caption="../report/rulegraph.rst",
+            category="Figures",
+        ),
+        multiext("results/figures/rulegraph", ".svg", ".png", ".csv"),
+    log:
+        f"{LOG}/plot_rules.log",
+    benchmark:
+        f"{LOG}/plot_rules.tsv"
+    localrule: True
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_rules.py"),
+        snakefile=os.path.relpath(workflow.main_snakefile),
+        # Functions of the input, since neither makes the graph another one: `shape` and `rules` do.
+        python=lambda wildcards, input: sys.executable,
+        config=lambda wildcards, input: CONFIG.model_dump_json(),
+        shape=config_shape(),
+        rules=[file_hash(workflow.main_snakefile), folder_hash(RULES)],
+        code=code("plot_rules.py"),
+    shell:
+        "python {params.script} --python {params.python} --snakefile {params.snakefile:q} "
+        "--config {params.config:q} --out {output} 2>&1 | tee {log}"

@@ -464,6 +464,29 @@ def table_files(name, first_seed=False):
     return files
 
 
+RULES = Path(workflow.basedir) / "workflow/rules"
+
+
+def config_shape():
+    """Hash of what the graph of the rules can depend on in the configuration.
+
+    Fractions cannot matter, and of whole numbers only whether there are none, one or several.
+    """
+
+    def shape(part):
+        if isinstance(part, dict):
+            return {key: shape(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [shape(value) for value in part]
+        if isinstance(part, float):
+            return 0.5
+        whole = isinstance(part, int) and not isinstance(part, bool)
+        return min(part, 2) if whole else part
+
+    unseen = {"cluster", "sweeps", "tables"}
+    return settings_hash(shape(CONFIG.model_dump(mode="json", exclude=unseen)))
+
+
 def external_files(wildcards):
     """What an entry of `external` needs: its files, and of this data set what says whose they are."""
     with one_line_errors():

@@ -105,6 +105,8 @@ def _panel(axes: Axes, name: str, lines: Lines, points: pd.DataFrame) -> None:
         label = f"seed {seed}, epoch {of_seed.loc[of_seed['kept'], 'epoch'].iloc[0]}"
         for column, (style, _) in lines.items():
             drawn = of_seed[of_seed["quantity"] == column]
+            if drawn.empty:
+                continue
             kept = drawn[drawn["kept"]]
             axes.plot(drawn["epoch"], drawn["value"], style, color=shade, linewidth=1.1)
             axes.plot(

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from polymatch.errors import DataError
-from polymatch.evaluation import RetrievalRanks, bootstrap_intervals
+from polymatch.evaluation import RetrievalRanks
+from polymatch.evaluation.intervals import recall_intervals
 from polymatch.evaluation.query_ranks import DIRECTIONS, DirectionRanks
 
 HIGHEST = 100
@@ -47,12 +48,12 @@ def recall_curve(
     [['t2v', 1, 100.0], ['t2v', 2, 100.0], ['v2t', 1, 50.0], ['v2t', 2, 100.0]]
     """
     runs = _runs(ranks)
-    bounds = bootstrap_intervals(runs, range(1, HIGHEST + 1), resamples, seed)
+    bounds = recall_intervals(runs, HIGHEST, resamples, seed)
     rows = []
     for direction in DIRECTIONS:
         parts = [run.of(direction) for run in runs]
         for k in range(1, min(HIGHEST, _candidates(parts)) + 1):
-            low, high = bounds[f"{direction}_r{k}"]
+            low, high = (float(bound[k - 1]) for bound in bounds[direction])
             rows.append(
                 {
                     "direction": direction,

@@ -119,12 +119,13 @@ def _curves(axes: Axes, curve: pd.DataFrame) -> None:
 
 
 def _bars(axes: Axes, histogram: pd.DataFrame) -> None:
-    bins = histogram[["rank_from", "rank_to"]].drop_duplicates().sort_values(["rank_to"])
-    names = [_interval(first, last) for first, last in bins.itertuples(index=False)]
-    place = {last: at for at, last in enumerate(bins["rank_to"])}
+    # The last bin of the smaller gallery is shorter than the other's that begins with it.
+    bins = histogram.groupby("rank_from")["rank_to"].max()
+    names = [_interval(int(first), int(last)) for first, last in bins.items()]
+    place = {first: at for at, first in enumerate(bins.index)}
     for shift, (direction, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
         own = histogram[histogram["direction"] == direction]
-        at = own["rank_to"].map(place).to_numpy(float) + shift
+        at = own["rank_from"].map(place).to_numpy(float) + shift
         axes.bar(
             at, own["share"], 0.4, edgecolor="k", linewidth=0.5, label=_NAMES[direction], **look
         )
