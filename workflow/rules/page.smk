@@ -12,6 +12,7 @@ rule report_page:
         figures=[
             "results/figures/recall_curves.csv",
             "results/figures/rank_histograms.csv",
+            "results/figures/rulegraph.svg",
         ],
         growths=GROWTHS,
         simulated=[f"{path}.analog.csv" for path in SIMULATED],
@@ -36,7 +37,7 @@ rule report_page:
         **asks("report_page", mem_mb=2000, runtime=60),
     params:
         script=script("write_page.py"),
-        config=CONFIG.model_dump_json(exclude={"cluster"}),
+        config=CONFIG.model_dump_json(exclude=NOT_ON_PAGE),
         space=SPACE,
         beside=[*beside_the_page()],
         hashes=[*beside_the_page().values()],

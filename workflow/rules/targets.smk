@@ -544,6 +544,11 @@ def beside_the_page():
     return {path: file_hash(path) for path in tables if Path(path).is_file()}
 
 
+# How pictures are drawn is no matter of the page, but which there are.
+NOT_ON_PAGE = {
+    "cluster": True,
+    "pictures": {*type(CONFIG.pictures).model_fields} - {"models"},
+}
 # What the page shows: of single runs, of all models, and what its pictures are of.
 PAGE_TABLES = [
     *(run_path(run, "history.csv") for run in RUNS),
