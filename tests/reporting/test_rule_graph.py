@@ -21,6 +21,7 @@ DOT = """digraph snakemake_dag {
 \t10[label = "train", color = "0.17 0.6 0.85", style="rounded"];
 \t1 -> 0
 \t2 -> 0
+\t2 -> 1
 \t10 -> 1
 \t2 -> 10
 }
@@ -31,8 +32,7 @@ def test_edges_are_those_that_snakemake_prints_and_implied_ones_are_said():
     edges = rule_edges(DOT)
     check_table(edges, load_schema("rulegraph"), "edges")
     assert edges.to_numpy().tolist() == [
-        ["all", "prepare", True],
-        ["all", "summarise", False],
+        ["summarise", "prepare", True],
         ["summarise", "train", False],
         ["train", "prepare", False],
     ]

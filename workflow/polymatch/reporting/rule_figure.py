@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Curve
 
 from polymatch.reporting.rule_graph import columns_of
 
 _ROW = 0.34  # inches, as all of these
 _GAP = 0.55
-_LETTER = 0.075
-_BOX = 0.105  # half of its height
+_LETTER = 0.072
+_BOX = 0.22
 _EDGE = 0.12
 
 
@@ -46,16 +46,12 @@ def rule_figure(edges: pd.DataFrame) -> Figure:
     for column, left, width, heights in zip(columns, lefts, widths, middles, strict=False):
         for (rule, to), y in zip(column, heights, strict=True):
             if not to:
-                axes.text(
-                    left + width / 2,
-                    y,
-                    rule,
-                    ha="center",
-                    va="center",
-                    fontsize=8.5,
-                    zorder=3,
-                    bbox={"boxstyle": "round,pad=0.28", "facecolor": "0.95", "edgecolor": "0.25"},
-                )
+                box = FancyBboxPatch((left, y - _BOX / 2), width, _BOX, zorder=2)
+                box.set_boxstyle("round", pad=0, rounding_size=0.06)
+                box.set(facecolor="0.94", edgecolor="0.3", linewidth=0.9)
+                axes.add_patch(box)
+                look = {"ha": "center", "va": "center", "fontsize": 8.5, "zorder": 3}
+                axes.text(left + width / 2, y, rule, **look)
     return figure
 
 
@@ -75,4 +71,4 @@ def _line(axes: Axes, places: list[tuple[float, float, float]]) -> None:
     axes.add_patch(
         PathPatch(Curve(points, codes), fill=False, edgecolor="0.45", linewidth=0.9, zorder=1)
     )
-    axes.plot(points[-1][0], points[-1][1], ">", color="0.25", markersize=4, zorder=2)
+    axes.plot(points[-1][0] - 0.025, y, ">", color="0.25", markersize=4, zorder=2)

@@ -5,8 +5,8 @@ Understanding of Hierarchical System Structures" (IEEE SMC 1981): a rule stands 
 the last one that it needs, edges over several columns pass through empty places of these, and
 places are sorted by the mean of their neighbours', to and fro, as long as edges cross less.
 
-Decision: an edge that follows from others (every stage reads the manifest) is in the table, and is
-not drawn.
+Decisions: an edge that follows from others (every stage reads the manifest) is in the table, and is
+not drawn; the target itself, which only collects outputs, is in neither.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Column: TypeAlias = "list[tuple[str, str]]"
 """Places from top to bottom: (rule, "") or, where an edge passes, (from, to)."""
 
 
-def rule_edges(dot: str) -> pd.DataFrame:
-    """Read what ``snakemake --rulegraph`` prints.
+def rule_edges(dot: str, target: str = "all") -> pd.DataFrame:
+    """Read what ``snakemake --rulegraph`` prints for a target.
 
     Returns:
         A frame as ``workflow/schemas/rulegraph.schema.json`` describes it: a row for each pair of
@@ -42,6 +42,7 @@ def rule_edges(dot: str) -> pd.DataFrame:
     """
     names = dict(_NODE.findall(dot))
     graph = nx.DiGraph((names[start], names[end]) for start, end in _EDGE.findall(dot))
+    graph.remove_nodes_from([target])
     if not graph.edges:
         raise DataError("snakemake --rulegraph printed no edge between rules; see its output above")
     if not nx.is_directed_acyclic_graph(graph):
