@@ -45,6 +45,7 @@ include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/external.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
 
@@ -58,13 +59,20 @@ rule all:
     input:
         "results/summary.csv",
         "results/leaderboard.csv",
+        "results/leaderboard.md",
+        "results/leaderboard.tex",
         "results/figures/r1_latency.pdf",
+        "results/figures/recall_curves.pdf",
+        "results/figures/rank_histograms.pdf",
+        "results/figures/rulegraph.pdf",
         GROWTH_FIGURE,
         TEACHER_TABLES,
+        ERROR_MAPS,
         DEPLOYABILITY_FIGURE,
         CURVES,
         PICTURES,
         EXTERNAL,
+        "results/report.html",
 
 
 rule sweeps:

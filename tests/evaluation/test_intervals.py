@@ -7,7 +7,7 @@ import pytest
 
 from polymatch.errors import NumericsError
 from polymatch.evaluation import bootstrap_intervals, intervals, metrics_of, retrieval_ranks
-from polymatch.evaluation.intervals import resampled_weights
+from polymatch.evaluation.intervals import recall_intervals, resampled_weights
 
 
 def _ranks(n_items: int, n_captions: int, seed: int = 0):
@@ -133,3 +133,21 @@ def test_several_seeds_give_the_interval_of_their_mean():
     means = [np.mean([_slow_draw(run, row)["rsum"] for run in runs]) for row in weights]
     found = bootstrap_intervals(runs, resamples=60)["rsum"]
     np.testing.assert_allclose(found, np.quantile(means, [0.025, 0.975]))
+
+
+def test_bounds_of_a_curve_of_recalls_are_those_of_the_metrics():
+    random = np.random.default_rng(3)
+    ids = list(range(20))
+    owner = [*ids, *ids, 3]
+    runs = [
+        retrieval_ranks(random.normal(size=(20, len(owner))).round(1), ids, owner) for _ in range(2)
+    ]
+    for given_ranks in (runs[0], runs):
+        found = recall_intervals(given_ranks, 7, resamples=150, seed=5, level=0.9)
+        expected = bootstrap_intervals(given_ranks, range(1, 8), 150, 5, 0.9)
+        for direction, (low, high) in found.items():
+            for k in range(1, 8):
+                bounds = low[k - 1], high[k - 1]
+                assert bounds == pytest.approx(expected[f"{direction}_r{k}"])
+    with pytest.raises(NumericsError, match="resamples is 0, expected 1 or more"):
+        recall_intervals(runs, 3, resamples=0)

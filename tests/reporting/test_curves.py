@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from polymatch.data.tables import read_table, write_table
-from polymatch.reporting.curves import training_curves
+from polymatch.reporting.curves import curve_points, training_curves
 from polymatch.reporting.figures import save_figure
 
 
@@ -26,7 +26,7 @@ def history(kept, epochs=4, **columns):
 
 def drawn(histories):
     """The panels by what their axis says."""
-    figure = training_curves(histories, "a model")
+    figure = training_curves(curve_points(histories), "a model")
     plt.close(figure)
     return {axes.get_ylabel(): axes for axes in figure.axes if axes.get_ylabel()}
 
@@ -79,7 +79,7 @@ def test_histories_on_disk_give_the_same_bytes_every_time(tmp_path):
     read = read_table(tmp_path / "history.csv", "history")
     for name in ("one", "two"):
         paths = [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"]
-        save_figure(training_curves({0: read}, "a model"), paths)
+        save_figure(training_curves(curve_points({0: read}), "a model"), paths)
     for suffix in ("pdf", "png"):
         one, two = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("one", "two"))
         assert one == two and len(one) > 5000

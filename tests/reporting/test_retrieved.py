@@ -7,10 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymatch.data.splits import matched_rows
+from polymatch.data.tables import read_table
 from polymatch.errors import DataError
 from polymatch.evaluation import retrieval_ranks
 from polymatch.reporting.figures import save_figure
-from polymatch.reporting.retrieved import choose, outcome_of, retrieved, shares_of
+from polymatch.reporting.retrieved import (
+    SHOWN,
+    answers_table,
+    choose,
+    outcome_of,
+    retrieved,
+    shares_of,
+)
 from polymatch.reporting.retrieved_figure import RIGHT, retrieved_figure
 
 ITEMS = [f"item {row}" for row in range(30)]
@@ -93,8 +101,9 @@ def test_ranks_of_another_matrix_are_refused():
         retrieved(scores()[:, :60], ranks, MATCHES, 8, 0)
 
 
-def draw(similarity, texts=TEXTS, picture=lambda row: None, queries=8):
-    figure = retrieved_figure(sheets_of(similarity, queries), texts, ITEMS, picture, "a model")
+def draw(similarity, texts=TEXTS, picture=lambda item_id: None, queries=8):
+    answers = answers_table(sheets_of(similarity, queries), texts, ITEMS)
+    figure = retrieved_figure(answers, picture, "a model")
     plt.close(figure)
     return figure
 
@@ -123,7 +132,7 @@ def test_right_answers_have_a_frame_and_a_sign_and_missed_ones_their_rank():
 def test_items_without_a_picture_are_shown_by_their_ids_and_others_are_not():
     assert not draw(scores()).axes[0].images
     picture = np.zeros((20, 10, 3), np.uint8)
-    figure = draw(scores(), picture=lambda row: picture if row % 2 else None)
+    figure = draw(scores(), picture=lambda item_id: picture if int(item_id[5:]) % 2 else None)
     ids = [text for text in said(figure) if text.startswith("item ")]
     assert figure.axes[0].images and ids and all(int(name[5:]) % 2 == 0 for name in ids)
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
@@ -146,7 +155,7 @@ def test_items_without_a_picture_are_shown_by_their_ids_and_others_are_not():
 )
 def test_any_caption_can_be_drawn(text, tmp_path):
     figure = draw(scores(), texts=[text] * len(TEXTS), queries=2)
-    save_figure(figure, [tmp_path / "sheet.png"])
+    save_figure(figure, [tmp_path / "sheet.png", tmp_path / "sheet.svg"])
     assert (tmp_path / "sheet.png").stat().st_size > 5000
 
 
@@ -167,3 +176,23 @@ def test_the_sheet_is_the_same_every_time_and_grows_with_its_queries(tmp_path):
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
     few, many = (draw(scores(), queries=n).get_size_inches()[1] for n in (1, 20))
     assert few < 5 < many
+
+
+def test_the_table_has_every_answer_of_the_sheets_and_draws_them_again(tmp_path):
+    sheets = sheets_of(scores())
+    answers = answers_table(sheets, TEXTS, ITEMS)
+    for sheet, names in zip(sheets, (ITEMS, TEXTS), strict=True):
+        own = answers[answers["direction"] == sheet.direction]
+        for number, answer in enumerate(sheet.answers, start=1):
+            shown = own[(own["number"] == number) & (own["part"] == "answer")]
+            placed = shown[shown["place"].notna()]
+            assert placed["answer"].tolist() == [names[row] for row in answer.best]
+            assert placed["right"].tolist() == [row in answer.right for row in answer.best]
+            assert len(shown) == SHOWN + answer.missed and (shown["rank"] == answer.rank).all()
+        ended = own[own["part"] == "outcome"]
+        assert dict(zip(ended["query"], ended["queries"], strict=True)) == sheet.outcomes
+    drawn = retrieved_figure(answers, lambda item_id: None, "a model")
+    save_figure(drawn, [tmp_path / "one.svg", tmp_path / "one.csv"], answers, "retrieved")
+    back = read_table(tmp_path / "one.csv", "retrieved")
+    save_figure(retrieved_figure(back, lambda item_id: None, "a model"), [tmp_path / "two.svg"])
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()

@@ -10,10 +10,11 @@ from PIL import Image
 
 from polymatch.data.tables import read_table, write_table
 from polymatch.evaluation import RetrievalRanks, metrics_of, paired_test, retrieval_ranks
+from polymatch.reporting.figures import save_figure
 from polymatch.reporting.size_figure import table_figure
 from polymatch.reporting.size_table import as_markdown, size_table
 from polymatch.reporting.summary import run_directory
-from polymatch.reporting.sweep_figures import draw_sweep, sweep_figure
+from polymatch.reporting.sweep_figures import draw_sweep
 from polymatch.reporting.sweeps import sweep_table
 from polymatch.settings.config import load_config
 
@@ -121,7 +122,7 @@ def test_the_table_holds_to_its_schema_and_is_shown_to_people(table, tmp_path):
 
 def test_its_figure_has_a_point_a_row_and_the_same_bytes_again(table, tmp_path):
     for name in ("one", "two"):
-        table_figure(table, [tmp_path / f"{name}.{suffix}" for suffix in PATHS])
+        save_figure(table_figure(table), [tmp_path / f"{name}.{suffix}" for suffix in PATHS])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
     assert np.asarray(Image.open(tmp_path / "one.png").convert("L")).std() > 10
 
@@ -146,5 +147,5 @@ def test_a_sweep_over_rates_is_drawn_over_what_is_stored(space, tmp_path, name):
     assert [list(star.get_xdata()) for star in stars] == [[8.0]]
     plt.close(axes.figure)
     paths = [tmp_path / f"{name}.{suffix}" for suffix in PATHS]
-    sweep_figure(table, CONFIG.sweeps[name], CONFIG.points[name], paths)
+    save_figure(draw_sweep(table, CONFIG.sweeps[name], CONFIG.points[name]), paths)
     assert all(path.stat().st_size > 5000 for path in paths)

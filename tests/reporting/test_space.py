@@ -12,7 +12,7 @@ from polymatch.errors import ConfigError, DataError, NumericsError
 from polymatch.models import build_model
 from polymatch.reporting.figures import save_figure
 from polymatch.reporting.space import group_of, joined_pairs, matched_and_unmatched, space_of
-from polymatch.reporting.space_figure import largest_groups, space_figure
+from polymatch.reporting.space_figure import largest_groups, space_figure, space_points
 from polymatch.settings.aligned import AlignedSettings
 from polymatch.settings.pictures import PicturesSettings
 from polymatch.settings.probabilistic import ProbabilisticSettings
@@ -145,7 +145,8 @@ def test_the_figure_says_what_it_shows_and_is_the_same_every_time(space, tmp_pat
     groups = ["x"] * 5 + [str(i) for i in range(7)]
     for name in ("one.pdf", "two.pdf"):
         similarities = matched_and_unmatched(ITEMS @ CAPTIONS.T, MATCHES, 0)
-        figure = space_figure(space, groups, similarities, "cosine", 8, "a model")
+        points = space_points(space, [f"i{n}" for n in range(12)], groups, similarities)
+        figure = space_figure(points, "cosine", 8, "a model")
         save_figure(figure, [tmp_path / name])
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
     pca, tsne, explained, similarity = figure.axes

@@ -11,8 +11,9 @@ from PIL import Image
 
 from polymatch.data.tables import read_table, write_table
 from polymatch.evaluation import RetrievalRanks, bootstrap_intervals, metrics_of, retrieval_ranks
+from polymatch.reporting.figures import save_figure
 from polymatch.reporting.summary import run_directory
-from polymatch.reporting.sweep_figures import draw_sweep, sweep_figure
+from polymatch.reporting.sweep_figures import draw_sweep
 from polymatch.reporting.sweeps import best_entry, sweep_table
 from polymatch.settings.config import load_config
 
@@ -149,7 +150,7 @@ def test_every_kind_of_sweep_has_its_figure_from_the_table_as_it_was_written(spa
     table = read_table(tmp_path / "sweep.csv", "sweep")
     for folder in ("one", "two"):
         paths = [tmp_path / folder / f"{name}.{suffix}" for suffix in ("png", "pdf")]
-        sweep_figure(table, CONFIG.sweeps[name], CONFIG.points[name], paths)
+        save_figure(draw_sweep(table, CONFIG.sweeps[name], CONFIG.points[name]), paths)
     one, two = ((tmp_path / folder / f"{name}.pdf").read_bytes() for folder in ("one", "two"))
     assert one == two and one.startswith(b"%PDF")
     grey = np.asarray(Image.open(tmp_path / "one" / f"{name}.png").convert("L"))

@@ -15,9 +15,8 @@ from polymatch.evaluation import (
     metrics_of,
     retrieval_ranks,
 )
-from polymatch.reporting.figures import analog_simulation, r1_against_latency
-from polymatch.reporting.growth_figure import gallery_growth
-from polymatch.reporting.leaderboard import as_text, leaderboard
+from polymatch.reporting.leaderboard import leaderboard
+from polymatch.reporting.leaderboard_text import as_text
 from polymatch.reporting.summary import (
     CERTIFICATE,
     SIMULATED,
@@ -26,7 +25,6 @@ from polymatch.reporting.summary import (
     run_directory,
     summarise,
 )
-from polymatch.reporting.teacher_figure import teachers_and_heads
 from polymatch.settings.config import Run, load_config
 
 CONFIG = load_config(
@@ -275,45 +273,3 @@ def test_figures_of_a_certificate_reach_the_summary(space):
     assert row["encoding_ms"] == row["scoring_ms"] == 4.0
     baseline = summary[summary["model"] == "aligned"].iloc[0]
     assert pd.isna(baseline["surrogate_kendall_tau"])
-
-
-def test_text_shows_every_row_and_markdown_is_a_table(board):
-    text = as_text(board)
-    assert all(name in text for name in SIGNAL)
-    lines = as_text(board, markdown=True).splitlines()
-    assert len(lines) == 2 + len(board)
-    assert len({line.count("|") for line in lines}) == 1
-
-
-def test_figures_are_written_and_the_same_data_give_the_same_bytes(board, tmp_path):
-    growth = pd.DataFrame(
-        {
-            "gallery": [10, 10, 100, 100],
-            "queries": [1, 5, 1, 5],
-            "latency_ms": [1.0, 2.0, 3.0, 4.0],
-            "latency_lo_ms": [0.5, 1.0, 2.0, 3.0],
-            "latency_hi_ms": [2.0, 3.0, 4.0, 5.0],
-        }
-    )
-    covered = pd.DataFrame(
-        {
-            "kind": ["teacher", "region", "region", "head"],
-            "name": ["fixed", "fixed", "fixed", "pcme"],
-            "ed": [0.1, 0.05, 0.2, 2.0],
-            "vd": [0.01, 0.005, 0.02, 0.3],
-        }
-    )
-    points = [("digital", np.nan), ("adc_bits", 4), ("adc_bits", 8), ("weight_noise", 0.0)]
-    points += [("drift_seconds", 0.0), ("drift_seconds", 3600.0)]
-    analog = pd.DataFrame(points, columns=["condition", "value"]).assign(
-        model="a", similarity="mean", simulated_t2v_r1=5.0
-    )
-    analog = analog.assign(simulated_t2v_r1_lo=4.0, simulated_t2v_r1_hi=7.0)
-    for name in ("one", "two"):
-        analog_simulation([analog, analog.assign(model="b")], [tmp_path / f"{name}_analog.pdf"])
-        gallery_growth({"a": growth, "b": growth}, [tmp_path / f"{name}_growth.pdf"])
-        teachers_and_heads(covered, [tmp_path / f"{name}_teachers.pdf"])
-        r1_against_latency(board, [tmp_path / f"{name}_latency.pdf"])
-    for figure in ("latency", "growth", "teachers", "analog"):
-        both = [(tmp_path / f"{name}_{figure}.pdf").read_bytes() for name in ("one", "two")]
-        assert both[0] == both[1] and both[0].startswith(b"%PDF")

@@ -11,12 +11,16 @@ from PIL import Image
 
 from polymatch.data.tables import read_table, write_table
 from polymatch.errors import NumericsError
+from polymatch.reporting.figures import save_figure
 from polymatch.reporting.tuning import best_entry, study_of, trials_table, value_of
 from polymatch.reporting.tuning_figures import (
     draw_history,
     draw_importance,
     draw_parallel,
+    history_points,
+    importance_points,
     importances,
+    parallel_points,
     tuning_figures,
 )
 from polymatch.settings.config import load_config
@@ -148,16 +152,16 @@ def test_nothing_is_said_to_matter_where_nothing_can_be_told(tmp_path, count, va
     made = study(count, value=lambda params: value)
     table = table_of(made, tmp_path)
     assert importances(study_of(table, SETTINGS), SETTINGS).empty
-    figure = draw_importance(table, SETTINGS)
+    figure = draw_importance(importance_points(table, SETTINGS), SETTINGS)
     assert "Too few finished trials" in figure.axes[0].texts[0].get_text()
-    for draw in (draw_history, draw_parallel):
-        draw(table, SETTINGS).canvas.draw()
+    draw_history(history_points(table, SETTINGS), SETTINGS).canvas.draw()
+    draw_parallel(parallel_points(table, SETTINGS), SETTINGS).canvas.draw()
     plt.close("all")
 
 
 def test_the_history_shows_the_best_so_far(tmp_path):
     table = table_of(with_losses(), tmp_path)
-    axes = draw_history(table, SETTINGS).axes[0]
+    axes = draw_history(history_points(table, SETTINGS), SETTINGS).axes[0]
     lines = {line.get_label(): line for line in axes.lines}
     complete = table[table["state"] == "complete"]
     best = [complete["value"][: n + 1].max() for n in range(len(complete))]
@@ -169,7 +173,8 @@ def test_the_history_shows_the_best_so_far(tmp_path):
 
 def test_parallel_lines_pass_their_values_and_the_foot_where_there_is_none(tmp_path):
     made = study(12)
-    axes = draw_parallel(table_of(made, tmp_path), SETTINGS).axes[0]
+    points = parallel_points(table_of(made, tmp_path), SETTINGS)
+    axes = draw_parallel(points, SETTINGS).axes[0]
     lines = [line for line in axes.lines if len(line.get_xdata()) == 6]
     ordered = sorted(made.trials, key=lambda trial: trial.value)
     for trial, line in zip(ordered, lines, strict=False):
@@ -187,8 +192,20 @@ def test_parallel_lines_pass_their_values_and_the_foot_where_there_is_none(tmp_p
 
 def test_the_figures_are_written_under_each_name(tmp_path):
     stems = ("history", "importance", "parallel")
-    names = [f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png")]
+    names = [f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png", "csv", "svg")]
     paths = [tmp_path / name for name in names]
     tuning_figures(table_of(with_losses(), tmp_path), SETTINGS, paths)
-    assert all(path.read_bytes()[:4] == b"%PDF" for path in paths[::2])
-    assert all(Image.open(path).size[0] > 800 for path in paths[1::2])
+    assert all(path.read_bytes()[:4] == b"%PDF" for path in paths[::4])
+    assert all(Image.open(path).size[0] > 800 for path in paths[1::4])
+
+
+@pytest.mark.parametrize(
+    ("stem", "draw"),
+    [("history", draw_history), ("importance", draw_importance), ("parallel", draw_parallel)],
+)
+def test_the_csv_beside_a_figure_draws_it_again_to_the_byte(tmp_path, stem, draw):
+    paths = [tmp_path / f"{stem}.csv", tmp_path / f"{stem}.svg"]
+    tuning_figures(table_of(with_losses(), tmp_path), SETTINGS, paths)
+    again = tmp_path / "again.svg"
+    save_figure(draw(read_table(paths[0], f"tuning_{stem}"), SETTINGS), [again])
+    assert again.read_bytes() == paths[1].read_bytes()

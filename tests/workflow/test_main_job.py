@@ -167,17 +167,79 @@ def test_features_have_the_documented_shapes_and_say_where_they_come_from(finish
             assert ("offsets" in store) == (name == "frames")
 
 
-def test_figures_and_curves_are_there(finished):
-    assert Image.open(finished.folder / "results/figures/r1_latency.png").size[0] > 400
-    assert (finished.folder / "results/figures/r1_latency.pdf").read_bytes()[:4] == b"%PDF"
-    assert Image.open(finished.folder / "results/figures/deployability.png").size[0] > 400
+def test_every_figure_is_there_in_every_format_with_its_data(finished):
+    results = finished.folder / "results"
+    schemas = {"teachers": "teacher_points"}
+    for name in ("deployability", "gallery_growth", "r1_latency", "rulegraph"):
+        schemas[name] = name
+    schemas |= {"rank_histograms": "rank_histograms", "recall_curves": "recall_curves"}
+    assert {path.stem for path in (results / "figures").glob("*.pdf")} == set(schemas)
+    beside = {
+        "runs/pcme/curves": "training_curves",
+        "runs/pcme/0/mean.space": "space",
+        "runs/pcme/0/mean.retrieved": "retrieved",
+        "surrogates/poly_fixed.error_map": "error_map",
+    }
+    figures = {results / "figures" / name: schema for name, schema in schemas.items()}
+    figures |= {finished.folder / SPACE / name: schema for name, schema in beside.items()}
+    for path, schema in figures.items():
+        of = {kind: path.with_name(f"{path.name}.{kind}") for kind in ("pdf", "svg", "png", "csv")}
+        assert of["pdf"].read_bytes()[:4] == b"%PDF"
+        assert b"<svg" in of["svg"].read_bytes() and of["svg"].stat().st_size < 2**21
+        assert Image.open(of["png"]).size[0] > 400
+        assert len(read_table(of["csv"], schema))
+
+
+def test_every_run_has_its_curve_and_histogram_and_they_agree_with_its_metrics(finished):
+    runs = finished.folder / SPACE / "runs"
+    found = sorted(runs.rglob("*.metrics.json"))
+    assert len(found) == 29
+    for path in found:
+        kind = path.name.split(".")[0]
+        metrics = json.loads(path.read_text())
+        curve = read_table(path.with_name(f"{kind}.recall_curve.csv"), "recall_curve")
+        bins = read_table(path.with_name(f"{kind}.rank_histogram.csv"), "rank_histogram")
+        for direction in ("t2v", "v2t"):
+            own = curve[curve["direction"] == direction].set_index("k")
+            shares = bins[bins["direction"] == direction].set_index("rank_to")["share"]
+            for k in (1, 5, 10):
+                name = f"{direction}_r{k}"
+                assert own.loc[k, "recall"] == pytest.approx(metrics["metrics"][name])
+                bounds = own.loc[k, ["recall_lo", "recall_hi"]].tolist()
+                assert bounds == pytest.approx(metrics["intervals"][name])
+                assert shares[:k].sum() == pytest.approx(metrics["metrics"][name])
+
+
+def test_the_rule_graph_is_snakemakes_and_takes_no_lock(finished):
+    edges = read_table(finished.folder / "results/figures/rulegraph.csv", "rulegraph")
+    pairs = set(zip(edges["rule"], edges["needs"], strict=True))
+    assert {("score", "train"), ("compare", "summarise"), ("map_errors", "fit_surrogate")} <= pairs
+    assert set(edges["rule"]) >= {"plot_all_ranks", "map_errors", "evaluate", "measure"}
+    assert not list((finished.folder / ".snakemake/locks").glob("*"))
+
+
+def test_a_setting_that_changes_the_graph_draws_it_again_and_a_number_does_not(finished, edited):
+    edited.config(models__pcme__training__epochs=3)
+    assert "plot_rules" not in finished.planned()
+    edited.config(models__poly_fixed__teacher="domain")
+    assert finished.planned()["plot_rules"] == 1
+
+
+def test_the_leaderboard_is_there_for_people_and_papers(finished):
+    board = read_table(finished.folder / "results/leaderboard.csv", "leaderboard")
+    markdown = (finished.folder / "results/leaderboard.md").read_text()
+    latex = (finished.folder / "results/leaderboard.tex").read_text()
+    assert markdown.count("\n| ") == 1 + len(board) and "Retrieval on few" in markdown
+    rows = latex.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
+    assert len(rows) == len(board) and all(row.endswith(r" \\") for row in rows)
+
+
+def test_training_curves_are_there_of_every_trained_model(finished):
     curves = sorted((finished.folder / SPACE / "runs").rglob("curves.pdf"))
     polynomials = ["poly_domain", "poly_fixed", "poly_trained"]
     duals = ["dual", "dual_pruned"]
     trained = ["align", "cross_modal", *duals, "pcme", *polynomials, "saf", "sgr"]
     assert [path.parent.name for path in curves] == trained  # all seeds in one
-    for name in ("teachers", "gallery_growth"):
-        assert Image.open(finished.folder / f"results/figures/{name}.png").size[0] > 400
 
 
 def test_a_metric_of_the_configuration_is_in_both_tables(finished):
@@ -195,7 +257,7 @@ def test_a_metric_of_the_configuration_is_in_both_tables(finished):
 
 def test_pictures_are_there_for_the_models_named_on_their_first_seed(finished):
     runs = finished.folder / SPACE / "runs"
-    for picture in ("space", "retrieved"):
+    for picture in ("space", "retrieved", "ranks_figure"):
         drawn = sorted(str(path.relative_to(runs)) for path in runs.rglob(f"*.{picture}.pdf"))
         assert drawn == [f"aligned/0/cosine.{picture}.pdf", f"pcme/0/mean.{picture}.pdf"]
         assert Image.open(runs / f"pcme/0/mean.{picture}.png").size[0] > 1000
@@ -253,6 +315,24 @@ def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_pat
     page = report.read_text()
     assert all(name in page for name in ("summary.csv", "r1_latency.pdf", "curves.pdf"))
     assert "mean.space.pdf" in page and "mean.retrieved.pdf" in page
+    new = ("recall_curves", "rank_histograms", "rulegraph", "mean.ranks_figure", "error_map")
+    assert all(f"{name}.pdf" in page for name in new)
+    assert "leaderboard.md" in page and "leaderboard.tex" in page and "report.html" in page
+
+
+def test_the_page_shows_every_row_of_the_leaderboard_and_needs_nothing_beside_it(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    board = read_table(finished.folder / "results/leaderboard.csv", "leaderboard")
+    contents = page.split('id="contents">')[1].split("</script>")[0]
+    shown = json.loads(contents)
+    assert len(shown["board"]["rows"]) == len(shown["rows"]) == len(board)
+    assert shown["pictures"] and shown["spaces"] and shown["errors"] and shown["rulegraph"]
+    assert len(page.encode()) < 5_000_000
+
+
+def test_a_setting_of_the_page_writes_it_again_and_nothing_else(finished, edited):
+    edited.config(report__queries=2)
+    assert finished.planned() == {"report_page": 1}
 
 
 def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
@@ -270,11 +350,13 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "measure": 1,
         "plot_curves": 1,
         "plot_growth": 1,
+        "plot_all_ranks": 1,
         "compare_teachers": 1,
         "plot_teachers": 1,
         "summarise": 1,
         "compare": 1,
         "plot_latency": 1,
+        "report_page": 1,
     }
 
 
@@ -298,7 +380,7 @@ def test_a_library_module_reruns_the_stages_that_import_it(finished, edited):
     module = "workflow/polymatch/evaluation/significance.py"
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
-    assert finished.planned() == {"compare": 1, "plot_latency": 1}
+    assert finished.planned() == {"compare": 1, "plot_latency": 1, "report_page": 1}
 
 
 def test_a_losss_module_reruns_the_models_that_are_trained_by_it(finished, edited):
@@ -344,7 +426,7 @@ def test_a_setting_of_the_pictures_draws_them_again_and_nothing_else(finished, e
     edited.config(pictures__queries=3)
     assert finished.planned() == {"plot_retrieved": 2}
     edited.config(pictures__perplexity=4.0)
-    assert finished.planned() == {"plot_space": 2}
+    assert finished.planned() == {"plot_space": 2, "report_page": 1}
 
 
 def test_a_comment_or_docstring_in_the_library_reruns_nothing(finished, edited):

@@ -127,6 +127,7 @@ def test_the_table_has_the_grid_and_what_stands_beside_it(swept):
 def test_the_figure_is_there(swept):
     assert Image.open(swept.folder / f"{EPOCHS}.png").size[0] > 1000
     assert (swept.folder / f"{EPOCHS}.pdf").read_bytes()[:4] == b"%PDF"
+    assert b"<svg" in (swept.folder / f"{EPOCHS}.svg").read_bytes()
 
 
 def test_the_best_entry_goes_into_the_main_job_as_it_is(swept):

@@ -61,6 +61,7 @@ def test_people_get_a_table_and_a_figure(tabled):
     lines = (tabled.folder / f"{TABLE}.md").read_text().splitlines()
     assert len(lines) == 2 + len(ROWS) and lines[4].startswith("| D | weights pruned | 0.")
     assert Image.open(tabled.folder / f"{TABLE}.png").size[0] > 1000
+    assert b"<svg" in (tabled.folder / f"{TABLE}.svg").read_bytes()
 
 
 def test_an_unknown_table_is_answered_with_the_known_ones(tabled):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -120,6 +121,9 @@ def test_the_best_entry_goes_into_the_main_workflow_as_it_is(tuned):
 def test_the_figures_are_there(tuned):
     assert all((tuned.folder / path).read_bytes()[:4] == b"%PDF" for path in FIGURES)
     assert Image.open((tuned.folder / FIGURES[2]).with_suffix(".png")).size[0] > 500
+    for path in map(Path, FIGURES):
+        read_table(tuned.folder / path.with_suffix(".csv"), f"tuning_{path.stem}")
+        assert b"<svg" in (tuned.folder / path.with_suffix(".svg")).read_bytes()
 
 
 def test_another_search_space_under_the_old_name_is_refused(tuned):

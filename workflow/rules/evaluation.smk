@@ -90,6 +90,8 @@ rule evaluate:
     output:
         metrics=f"{RUN}/{{kind}}.metrics.json",
         ranks=f"{RUN}/{{kind}}.ranks.parquet",
+        curve=f"{RUN}/{{kind}}.recall_curve.csv",
+        histogram=f"{RUN}/{{kind}}.rank_histogram.csv",
     log:
         f"{LOG}/evaluate/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
@@ -111,6 +113,7 @@ rule evaluate:
         "python {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
         "--manifest {input.manifest} --captions {input.captions} "
         "--items {input.embedded_items} --similarity {input.similarity} --metrics {output.metrics} --ranks {output.ranks} "
+        "--curve {output.curve} --histogram {output.histogram} "
         "{params.judged} --threads {threads} 2>&1 | tee {log}"
 
 

@@ -124,6 +124,8 @@ rule gather_ranks:
     output:
         metrics=f"{RUN}/{{kind}}.metrics.json",
         ranks=f"{RUN}/{{kind}}.ranks.parquet",
+        curve=f"{RUN}/{{kind}}.recall_curve.csv",
+        histogram=f"{RUN}/{{kind}}.rank_histogram.csv",
     log:
         f"{LOG}/gather_ranks/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
@@ -143,4 +145,5 @@ rule gather_ranks:
     shell:
         "python {params.script} --data {params.data:q} --evaluation {params.evaluation:q} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
-        "--parts {input.ranks} --metrics {output.metrics} --ranks {output.ranks} 2>&1 | tee {log}"
+        "--parts {input.ranks} --metrics {output.metrics} --ranks {output.ranks} "
+        "--curve {output.curve} --histogram {output.histogram} 2>&1 | tee {log}"

@@ -1,4 +1,5 @@
-# A run's space and what it retrieves, as pictures: of any run when asked for, in the main job of some.
+# A run's space, what it retrieves and where the right answers land, as pictures: of any run when asked
+# for, in the main job of some.
 
 
 rule plot_space:
@@ -15,7 +16,7 @@ rule plot_space:
             category="Spaces",
             labels={"model": "{model}", "seed": "{seed}", "similarity": "{kind}"},
         ),
-        f"{RUN}/{{kind}}.space.png",
+        multiext(f"{RUN}/{{kind}}.space", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_space/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
@@ -53,7 +54,7 @@ rule plot_retrieved:
             category="Retrieved",
             labels={"model": "{model}", "seed": "{seed}", "similarity": "{kind}"},
         ),
-        f"{RUN}/{{kind}}.retrieved.png",
+        multiext(f"{RUN}/{{kind}}.retrieved", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_retrieved/{{model}}.{{seed}}.{{kind}}.log",
     benchmark:
@@ -72,5 +73,35 @@ rule plot_retrieved:
         "python {params.script} --data {params.data:q} --pictures {params.pictures:q} "
         "--manifest {input.manifest} --captions {input.captions} --items {input.embedded_items} "
         "--similarity {input.similarity} --ranks {input.ranks} "
+        "--title {wildcards.model:q}', seed {wildcards.seed}, {wildcards.kind}; test' "
+        "--out {output} 2>&1 | tee {log}"
+
+
+rule plot_ranks:
+    input:
+        curve=f"{RUN}/{{kind}}.recall_curve.csv",
+        histogram=f"{RUN}/{{kind}}.rank_histogram.csv",
+    output:
+        report(
+            f"{RUN}/{{kind}}.ranks_figure.pdf",
+            caption="../report/ranks.rst",
+            category="Ranks",
+            labels={"model": "{model}", "seed": "{seed}", "similarity": "{kind}"},
+        ),
+        multiext(f"{RUN}/{{kind}}.ranks_figure", ".svg", ".png"),
+    log:
+        f"{LOG}/plot_ranks/{{model}}.{{seed}}.{{kind}}.log",
+    benchmark:
+        f"{LOG}/plot_ranks/{{model}}.{{seed}}.{{kind}}.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        **asks("plot_ranks", mem_mb=500, runtime=10),
+    params:
+        script=script("plot_ranks.py"),
+        code=code("plot_ranks.py"),
+    shell:
+        "python {params.script} --curve {input.curve} --histogram {input.histogram} "
         "--title {wildcards.model:q}', seed {wildcards.seed}, {wildcards.kind}; test' "
         "--out {output} 2>&1 | tee {log}"

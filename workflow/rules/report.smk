@@ -70,8 +70,18 @@ rule compare:
         summary="results/summary.csv",
         ranks=ROWS["ranks"],
     output:
-        report(
+        table=report(
             "results/leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="Tables",
+        ),
+        markdown=report(
+            "results/leaderboard.md",
+            caption="../report/leaderboard.rst",
+            category="Tables",
+        ),
+        latex=report(
+            "results/leaderboard.tex",
             caption="../report/leaderboard.rst",
             category="Tables",
         ),
@@ -91,7 +101,8 @@ rule compare:
         code=evaluation_code("compare.py"),
     shell:
         "python {params.script} --config {params.config:q} --space {params.space} "
-        "--summary {input.summary} --out {output} 2>&1 | tee {log}"
+        "--summary {input.summary} --out {output.table} --markdown {output.markdown} "
+        "--latex {output.latex} 2>&1 | tee {log}"
 
 
 rule plot_latency:
@@ -103,7 +114,7 @@ rule plot_latency:
             caption="../report/r1_latency.rst",
             category="Figures",
         ),
-        "results/figures/r1_latency.png",
+        multiext("results/figures/r1_latency", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_latency.log",
     benchmark:
@@ -131,7 +142,7 @@ rule plot_growth:
             caption="../report/gallery_growth.rst",
             category="Figures",
         ),
-        "results/figures/gallery_growth.png",
+        multiext("results/figures/gallery_growth", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_growth.log",
     benchmark:
@@ -159,7 +170,7 @@ rule plot_deployability:
             caption="../report/deployability.rst",
             category="Figures",
         ),
-        "results/figures/deployability.png",
+        multiext("results/figures/deployability", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_deployability.log",
     benchmark:
@@ -190,7 +201,7 @@ rule plot_curves:
             category="Training curves",
             labels={"model": "{model}"},
         ),
-        f"{SPACE}/runs/{{model}}/curves.png",
+        multiext(f"{SPACE}/runs/{{model}}/curves", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_curves/{{model}}.log",
     benchmark:
@@ -206,3 +217,73 @@ rule plot_curves:
     shell:
         "python {params.script} --histories {input} --title {wildcards.model:q} "
         "--out {output} 2>&1 | tee {log}"
+
+
+rule plot_all_ranks:
+    input:
+        ROWS["ranks"],
+    output:
+        curves=report(
+            "results/figures/recall_curves.pdf",
+            caption="../report/recall_curves.rst",
+            category="Figures",
+        ),
+        curves_beside=multiext("results/figures/recall_curves", ".svg", ".png", ".csv"),
+        histograms=report(
+            "results/figures/rank_histograms.pdf",
+            caption="../report/rank_histograms.rst",
+            category="Figures",
+        ),
+        histograms_beside=multiext(
+            "results/figures/rank_histograms", ".svg", ".png", ".csv"
+        ),
+    log:
+        f"{LOG}/plot_all_ranks.log",
+    benchmark:
+        f"{LOG}/plot_all_ranks.tsv"
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        **asks("plot_all_ranks", mem_mb=1000, runtime=30),
+    params:
+        script=script("plot_all_ranks.py"),
+        evaluation=CONFIG.evaluation.model_dump_json(include={"resamples", "seed"}),
+        code=code("plot_all_ranks.py"),
+    shell:
+        "python {params.script} --evaluation {params.evaluation:q} --ranks {input} "
+        "--curves {output.curves} {output.curves_beside} "
+        "--histograms {output.histograms} {output.histograms_beside} 2>&1 | tee {log}"
+
+
+rule plot_rules:
+    output:
+        report(
+            "results/figures/rulegraph.pdf",
+            caption="../report/rulegraph.rst",
+            category="Figures",
+        ),
+        multiext("results/figures/rulegraph", ".svg", ".png", ".csv"),
+    log:
+        f"{LOG}/plot_rules.log",
+    benchmark:
+        f"{LOG}/plot_rules.tsv"
+    localrule: True
+    conda:
+        environment("report")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        script=script("plot_rules.py"),
+        snakefile=os.path.relpath(workflow.main_snakefile),
+        # Functions of the input, since neither makes the graph another one: `shape` and `rules` do.
+        python=lambda wildcards, input: sys.executable,
+        config=lambda wildcards, input: CONFIG.model_dump_json(),
+        shape=config_shape(),
+        rules=[file_hash(workflow.main_snakefile), folder_hash(RULES)],
+        code=code("plot_rules.py"),
+    shell:
+        "python {params.script} --python {params.python} --snakefile {params.snakefile:q} "
+        "--config {params.config:q} --out {output} 2>&1 | tee {log}"

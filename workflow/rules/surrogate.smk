@@ -59,6 +59,44 @@ rule fit_surrogate:
         "--alpha {params.alpha} {params.published} --out {output} 2>&1 | tee {log}"
 
 
+rule map_errors:
+    input:
+        surrogate=f"{SPACE}/surrogates/{{model}}.json",
+        teacher=lambda wildcards: f"{SPACE}/teachers/{entry(wildcards).teacher}.parquet",
+    output:
+        report(
+            f"{SPACE}/surrogates/{{model}}.error_map.pdf",
+            caption="../report/error_map.rst",
+            category="Surrogates",
+            labels={"model": "{model}"},
+        ),
+        multiext(f"{SPACE}/surrogates/{{model}}.error_map", ".svg", ".png", ".csv"),
+    log:
+        f"{LOG}/map_errors/{{model}}.log",
+    benchmark:
+        f"{LOG}/map_errors/{{model}}.tsv"
+    conda:
+        environment("pictures")
+    threads: 1
+    resources:
+        **asks("map_errors", mem_mb=1000, runtime=20),
+    params:
+        script=script("map_errors.py"),
+        code=code("map_errors.py"),
+    shell:
+        "python {params.script} --surrogate {input.surrogate} --teacher {input.teacher} "
+        "--title {wildcards.model:q} --out {output} 2>&1 | tee {log}"
+
+
+ERROR_MAPS = sorted(
+    {
+        f"{SPACE}/surrogates/{CONFIG.surrogate_model(name)}.error_map.pdf"
+        for name in CONFIG.models
+        if CONFIG.model_entry(name).needs_surrogate
+    }
+)
+
+
 # Runs whose head gives Gaussians: a teacher is judged on their test pairs.
 GAUSSIAN_RUNS = [
     run for run in RUNS if CONFIG.model_entry(run.model).family == "probabilistic"
@@ -122,7 +160,7 @@ rule plot_teachers:
             caption="../report/teachers_figure.rst",
             category="Figures",
         ),
-        "results/figures/teachers.png",
+        multiext("results/figures/teachers", ".svg", ".png", ".csv"),
     log:
         f"{LOG}/plot_teachers.log",
     benchmark:

@@ -43,7 +43,7 @@ rule plot_sweep:
             category="Sweeps",
             labels={"sweep": "{sweep}", "what": "figure"},
         ),
-        "results/sweeps/{sweep}.png",
+        multiext("results/sweeps/{sweep}", ".svg", ".png"),
     log:
         f"{LOG}/plot_sweep/{{sweep}}.log",
     benchmark:

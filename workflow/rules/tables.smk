@@ -19,7 +19,7 @@ rule size_table:
             category="Tables",
             labels={"table": "{table}", "what": "figure"},
         ),
-        png="results/tables/{table}.png",
+        drawn=multiext("results/tables/{table}", ".svg", ".png"),
     log:
         f"{LOG}/size_table/{{table}}.log",
     benchmark:
@@ -37,4 +37,4 @@ rule size_table:
     shell:
         "python {params.script} --config {params.config:q} --name {wildcards.table} "
         "--space {params.space} --table {output.table} --markdown {output.markdown} "
-        "--figures {output.pdf} {output.png} 2>&1 | tee {log}"
+        "--figures {output.pdf} {output.drawn} 2>&1 | tee {log}"

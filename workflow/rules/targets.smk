@@ -5,7 +5,7 @@ import json
 import os
 
 from polymatch.errors import DataError, one_line_errors
-from polymatch.provenance import code_hash, folder_hash, settings_hash
+from polymatch.provenance import code_hash, file_hash, folder_hash, settings_hash
 from polymatch.settings.offered import offered
 from polymatch.settings.starts import needed_features
 
@@ -51,7 +51,7 @@ TAGS = {"tags": f"{DATA}/tags.parquet", "tag_vocabulary": f"{DATA}/tag_vocabular
 WORD_VECTORS = f"{DATA}/word_vectors.h5"
 
 # Sections that no table of ours depends on: changing one makes none of them again.
-UNSEEN = {"cluster", "external", "scoring"}
+UNSEEN = {"cluster", "external", "report", "scoring"}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -423,7 +423,7 @@ CURVES = [
 PICTURES = [
     run_path(run, f"{kind}.{picture}.pdf")
     for run, kind in CONFIG.pictured()
-    for picture in ("space", "retrieved")
+    for picture in ("space", "retrieved", "ranks_figure")
 ]
 
 
@@ -462,6 +462,29 @@ def table_files(name, first_seed=False):
         )
 
     return files
+
+
+RULES = Path(workflow.basedir) / "workflow/rules"
+
+
+def config_shape():
+    """Hash of what the graph of the rules can depend on in the configuration.
+
+    Fractions cannot matter, and of whole numbers only whether there are none, one or several.
+    """
+
+    def shape(part):
+        if isinstance(part, dict):
+            return {key: shape(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [shape(value) for value in part]
+        if isinstance(part, float):
+            return 0.5
+        whole = isinstance(part, int) and not isinstance(part, bool)
+        return min(part, 2) if whole else part
+
+    unseen = {"cluster", "sweeps", "tables"}
+    return settings_hash(shape(CONFIG.model_dump(mode="json", exclude=unseen)))
 
 
 def external_files(wildcards):
@@ -506,3 +529,39 @@ def external_arguments(wildcards, input):
         if name in input.keys():
             arguments += [f"--{name} {input[name]}"]
     return " ".join(arguments)
+
+
+def beside_the_page():
+    """Tables that were asked for apart from the main job, each with its hash: shown if they are there.
+
+    They are no input of the page, which would make all of them in the main job.
+    """
+    tables = [
+        *(f"results/sweeps/{name}.csv" for name in CONFIG.sweeps),
+        *(f"results/tables/{name}.csv" for name in CONFIG.tables),
+        *sorted(map(str, Path("results/tuning").glob("*/trials.csv"))),
+    ]
+    return {path: file_hash(path) for path in tables if Path(path).is_file()}
+
+
+# How pictures are drawn is no matter of the page, but which there are.
+NOT_ON_PAGE = {
+    "cluster": True,
+    "pictures": {*type(CONFIG.pictures).model_fields} - {"models"},
+}
+# What the page shows: of single runs, of all models, and what its pictures are of.
+PAGE_TABLES = [
+    *(run_path(run, "history.csv") for run in RUNS),
+    *(
+        f"{Path(path).with_suffix('')}.csv"
+        for path in PICTURES
+        if path.endswith(".space.pdf")
+    ),
+]
+PAGE_MATRICES = [
+    run_path(CONFIG.runs_of(name)[0], f"{kind}.npy")
+    for name in CONFIG.models
+    for kind in CONFIG.model_entry(name).scored_by
+    if CONFIG.report.queries and not CONFIG.divided(name)
+]
+PAGE_ITEMS = STORES[CONFIG.model_entry(CONFIG.baseline).starts_from]["embedded_items"]

@@ -89,8 +89,9 @@ rule plot_tuning:
             labels={"study": "{study}", "what": "figure"},
         ),
         expand(
-            "results/tuning/{{study}}/{figure}.png",
+            "results/tuning/{{study}}/{figure}.{kind}",
             figure=["importance", "history", "parallel"],
+            kind=["svg", "png", "csv"],
         ),
     log:
         f"{LOG}/plot_tuning/{{study}}.log",

@@ -6,7 +6,8 @@ from pathlib import Path
 import arguments  # noqa: F401  (makes the library importable)
 from polymatch.data.tables import read_table
 from polymatch.errors import one_line_errors
-from polymatch.reporting.growth_figure import gallery_growth
+from polymatch.reporting.figures import save_figure
+from polymatch.reporting.growth_figure import gallery_growth, growth_points
 
 
 def main() -> None:
@@ -14,13 +15,16 @@ def main() -> None:
     args.add_argument(
         "--growth", type=Path, nargs="+", required=True, help="<model>/<seed>/<kind>.growth.csv"
     )
-    args.add_argument("--out", type=Path, nargs="+", required=True, help="by suffix: pdf, png, svg")
+    args.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="by suffix: pdf, svg, png, csv"
+    )
     given = args.parse_args()
-    tables = {
-        f"{path.parents[1].name} ({path.name.split('.')[0]})": read_table(path, "growth")
+    growths = {
+        (path.parents[1].name, path.name.split(".")[0]): read_table(path, "growth")
         for path in given.growth
     }
-    gallery_growth(tables, given.out)
+    points = growth_points(growths)
+    save_figure(gallery_growth(points), given.out, points, "gallery_growth")
 
 
 if __name__ == "__main__":

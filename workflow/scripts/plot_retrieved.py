@@ -12,7 +12,7 @@ from polymatch.data.splits import SplitReader, matched_rows
 from polymatch.errors import one_line_errors
 from polymatch.evaluation import RetrievalRanks
 from polymatch.reporting.figures import save_figure
-from polymatch.reporting.retrieved import retrieved
+from polymatch.reporting.retrieved import answers_table, retrieved
 from polymatch.reporting.retrieved_figure import THUMBNAIL, retrieved_figure
 from polymatch.settings.pictures import PicturesSettings
 
@@ -25,7 +25,9 @@ def main() -> None:
     args.add_argument("--similarity", type=Path, required=True, help=".npy, items x captions")
     args.add_argument("--ranks", type=Path, required=True, help="Parquet")
     args.add_argument("--title", required=True)
-    args.add_argument("--out", type=Path, nargs="+", required=True, help="by suffix: pdf, png, svg")
+    args.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="by suffix: pdf, svg, png, csv"
+    )
     given = args.parse_args()
     data, settings = given.data, given.pictures
     splits = SplitReader.open(data, given.manifest, given.captions, given.items, Path())
@@ -40,11 +42,12 @@ def main() -> None:
     path_of = splits.manifest.set_index("item_id")["path"]
 
     @cache
-    def picture(row: int) -> np.ndarray | None:
-        path = path_of[items[row]]
+    def picture(item_id: str) -> np.ndarray | None:
+        path = path_of[item_id]
         return None if pd.isna(path) else read_thumbnail(Path(data.root) / path, THUMBNAIL)
 
-    save_figure(retrieved_figure(sheets, queries.texts, items, picture, given.title), given.out)
+    answers = answers_table(sheets, queries.texts, items)
+    save_figure(retrieved_figure(answers, picture, given.title), given.out, answers, "retrieved")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from polymatch.errors import one_line_errors
 from polymatch.models import load_model
 from polymatch.reporting.figures import save_figure
 from polymatch.reporting.space import group_of, matched_and_unmatched, space_of
-from polymatch.reporting.space_figure import space_figure
+from polymatch.reporting.space_figure import space_figure, space_points
 from polymatch.settings.pictures import PicturesSettings
 from polymatch.training.scoring import encode
 
@@ -24,7 +24,9 @@ def main() -> None:
     args.add_argument("--kind", required=True, help="which similarity")
     args.add_argument("--similarity", type=Path, required=True, help=".npy, items x captions")
     args.add_argument("--title", required=True)
-    args.add_argument("--out", type=Path, nargs="+", required=True, help="by suffix: pdf, png, svg")
+    args.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="by suffix: pdf, svg, png, csv"
+    )
     args.add_argument("--device", default="auto")
     given = args.parse_args()
     torch.set_num_threads(given.threads)
@@ -34,17 +36,16 @@ def main() -> None:
     items, captions = (side.cpu().numpy() for side in model.vectors(*encode(model, test)))
     space = space_of(items, captions, test.matches(), settings, given.threads)
     similarity = np.load(given.similarity, mmap_mode="r")
-    figure = space_figure(
+    drawn = [test.item_ids[row] for row in space.pairs[:, 0]]
+    points = space_points(
         space,
-        group_of(
-            splits.manifest, [test.item_ids[row] for row in space.pairs[:, 0]], settings.colour_by
-        ),
+        drawn,
+        group_of(splits.manifest, drawn, settings.colour_by),
         matched_and_unmatched(similarity, test.matches(), settings.seed),
-        given.kind,
-        settings.colours,
-        f"{given.title}, {given.kind}; test, {len(space.pairs)} of {len(items)} items",
     )
-    save_figure(figure, given.out)
+    title = f"{given.title}, {given.kind}; test, {len(space.pairs)} of {len(items)} items"
+    figure = space_figure(points, given.kind, settings.colours, title)
+    save_figure(figure, given.out, points, "space")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 import arguments  # noqa: F401  (makes the library importable)
 from polymatch.data.tables import read_table
 from polymatch.errors import one_line_errors
-from polymatch.reporting.sweep_figures import sweep_figure
+from polymatch.reporting.figures import save_figure
+from polymatch.reporting.sweep_figures import draw_sweep
 from polymatch.settings.config import load_config
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     given = args.parse_args()
     config = load_config(json.loads(given.config))
     table = read_table(given.table, "sweep")
-    sweep_figure(table, config.sweep_entry(given.sweep), config.points[given.sweep], given.out)
+    sweep = config.sweep_entry(given.sweep)
+    save_figure(draw_sweep(table, sweep, config.points[given.sweep]), given.out)
 
 
 if __name__ == "__main__":

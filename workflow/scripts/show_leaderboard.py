@@ -7,7 +7,7 @@ import arguments  # noqa: F401  (makes the library importable)
 from polymatch.data.tables import read_table
 from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically
-from polymatch.reporting.leaderboard import as_text
+from polymatch.reporting.leaderboard_text import as_text
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
 

@@ -8,6 +8,7 @@ import arguments  # noqa: F401  (makes the library importable)
 from polymatch.data.tables import write_table
 from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically
+from polymatch.reporting.figures import save_figure
 from polymatch.reporting.size_figure import table_figure
 from polymatch.reporting.size_table import as_markdown, size_table
 from polymatch.settings.config import load_config
@@ -24,7 +25,7 @@ def main() -> None:
     given = args.parse_args()
     config = load_config(json.loads(given.config))
     table = size_table(config, given.name, given.space)
-    table_figure(table, given.figures)
+    save_figure(table_figure(table), given.figures)
     with written_atomically(given.markdown) as path:
         path.write_text(as_markdown(table), encoding="utf-8")
     write_table(table, given.table, "size_table")

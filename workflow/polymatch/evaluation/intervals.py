@@ -17,7 +17,7 @@ import numpy as np
 
 from polymatch.errors import NumericsError
 from polymatch.evaluation.measures import figures
-from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, RetrievalRanks
+from polymatch.evaluation.ranks import DIRECTIONS, RSUM_AT, Direction, RetrievalRanks
 
 _CHUNK_ELEMENTS = 4_000_000  # of float64: 32 MB
 
@@ -52,6 +52,47 @@ def bootstrap_intervals(
         name: percentile_interval(np.mean([each[name] for each in draws], axis=0), level)
         for name in draws[0]
     }
+
+
+def recall_intervals(
+    ranks: RetrievalRanks | Sequence[RetrievalRanks],
+    highest: int,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[Direction, tuple[np.ndarray, np.ndarray]]:
+    """Bounds of R@1 to R@``highest`` of both directions, in percent, [highest] each.
+
+    They are those of :func:`bootstrap_intervals`, of the same resamples, without the other metrics:
+    a curve of a hundred recalls takes a fourth of the time.
+
+    Raises:
+        NumericsError: fewer than one resample, or a level outside (0, 1).
+    """
+    check_resampling(resamples, level)
+    runs = [ranks] if isinstance(ranks, RetrievalRanks) else list(ranks)
+    sums: dict[Direction, np.ndarray] = {}
+    for run in runs:
+        cluster_of = cluster_index(*(run.clusters(direction) for direction in DIRECTIONS))
+        n_clusters = 1 + max(int(index.max()) for index in cluster_of)
+        widest = max(n_clusters, *(len(index) for index in cluster_of))
+        hits = [
+            100.0 * np.stack([run.hits(direction, k) for k in range(1, highest + 1)], axis=1)
+            for direction in DIRECTIONS
+        ]
+        draws: list[list[np.ndarray]] = [[], []]
+        for weights in resampled_weights(n_clusters, widest, resamples, seed):
+            for found, index, values in zip(draws, cluster_of, hits, strict=True):
+                found.append(resampled_means(weights, index, values))
+        for direction, found in zip(DIRECTIONS, draws, strict=True):
+            sums[direction] = sums.get(direction, 0.0) + np.concatenate(found)
+    tails = (1.0 - level) / 2.0 * np.array([1, -1]) + [0, 1]
+    bounds = {}
+    for direction, total in sums.items():
+        quantile = np.nanquantile if np.isnan(total).any() else np.quantile
+        low, high = quantile(total / len(runs), tails, axis=0)
+        bounds[direction] = low, high
+    return bounds
 
 
 def check_resampling(resamples: int, level: float) -> None:

@@ -33,14 +33,37 @@ _FROM_THE_FIRST_EPOCH = ("lr", "temperature")
 _SHADES = plt.get_cmap("viridis")
 
 
-def training_curves(histories: Mapping[int, pd.DataFrame], title: str) -> Figure:
+def curve_points(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """What :func:`training_curves` draws, seed after seed, a quantity below the other.
+
+    ``histories`` are tables as ``workflow/schemas/history.schema.json`` describes them, by seed;
+    the result is as ``workflow/schemas/training_curves.schema.json`` does. What a history does not
+    have (an older one, a loss without a temperature) is left out.
+    """
+    points = []
+    for seed, history in histories.items():
+        for quantity in (column for lines in PANELS.values() for column in lines):
+            if quantity not in history:
+                continue
+            drawn = history[history["epoch"] > 0] if quantity in _FROM_THE_FIRST_EPOCH else history
+            drawn = drawn[drawn[quantity].notna()]
+            values = {"seed": seed, "quantity": quantity, "value": drawn[quantity]}
+            points.append(drawn[["epoch", "kept"]].assign(**values))
+    found = pd.concat(points, ignore_index=True)
+    return found[["seed", "epoch", "kept", "quantity", "value"]]
+
+
+def training_curves(points: pd.DataFrame, title: str) -> Figure:
     """Losses, validation figures, temperature and learning rate over epochs, a shade for each seed.
 
-    ``histories`` are tables as ``workflow/schemas/history.schema.json`` describes them, by seed; a
-    marker stands at the epoch whose weights were kept. A panel that no history has a figure for
-    (an older one, a loss without a temperature) is left out.
+    ``points`` is a table of :func:`curve_points`; a marker stands at the epoch whose weights were
+    kept. A panel that no seed has a figure for is left out.
     """
-    panels = {name: _there(lines, histories) for name, lines in PANELS.items()}
+    there = set(points["quantity"])
+    panels = {
+        name: {column: look for column, look in lines.items() if column in there}
+        for name, lines in PANELS.items()
+    }
     panels = {name: lines for name, lines in panels.items() if lines}
     columns = 2 if len(panels) <= 4 else 3
     figure, grid = plt.subplots(
@@ -52,7 +75,7 @@ def training_curves(histories: Mapping[int, pd.DataFrame], title: str) -> Figure
         sharex=True,
     )
     for axes, (name, lines) in zip(grid.flat, panels.items(), strict=False):
-        _panel(axes, name, lines, histories)
+        _panel(axes, name, lines, points)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for column in grid.T:
@@ -64,7 +87,7 @@ def training_curves(histories: Mapping[int, pd.DataFrame], title: str) -> Figure
     (grid.flat[-1] if beside else figure).legend(
         *grid.flat[0].get_legend_handles_labels(),
         loc="center" if beside else "outside lower center",
-        ncols=1 if beside else min(len(histories), 4),
+        ncols=1 if beside else min(points["seed"].nunique(), 4),
         frameon=False,
         fontsize=8,
         title="marker: the epoch whose weights were kept",
@@ -74,28 +97,21 @@ def training_curves(histories: Mapping[int, pd.DataFrame], title: str) -> Figure
     return figure
 
 
-def _there(lines: Lines, histories: Mapping[int, pd.DataFrame]) -> Lines:
-    return {
-        column: look
-        for column, look in lines.items()
-        if any(column in each and each[column].notna().any() for each in histories.values())
-    }
-
-
-def _panel(axes: Axes, name: str, lines: Lines, histories: Mapping[int, pd.DataFrame]) -> None:
-    looks = zip(histories.items(), itertools.cycle(MARKERS), strict=False)
-    for place, ((seed, history), marker) in enumerate(looks):
-        shade = _SHADES(0.8 * place / max(1, len(histories) - 1))
-        label = f"seed {seed}, epoch {history.loc[history['kept'], 'epoch'].iloc[0]}"
+def _panel(axes: Axes, name: str, lines: Lines, points: pd.DataFrame) -> None:
+    seeds = points["seed"].unique()
+    for place, (seed, marker) in enumerate(zip(seeds, itertools.cycle(MARKERS), strict=False)):
+        of_seed = points[points["seed"] == seed]
+        shade = _SHADES(0.8 * place / max(1, len(seeds) - 1))
+        label = f"seed {seed}, epoch {of_seed.loc[of_seed['kept'], 'epoch'].iloc[0]}"
         for column, (style, _) in lines.items():
-            if column not in history:
+            drawn = of_seed[of_seed["quantity"] == column]
+            if drawn.empty:
                 continue
-            drawn = history[history["epoch"] > 0] if column in _FROM_THE_FIRST_EPOCH else history
             kept = drawn[drawn["kept"]]
-            axes.plot(drawn["epoch"], drawn[column], style, color=shade, linewidth=1.1)
+            axes.plot(drawn["epoch"], drawn["value"], style, color=shade, linewidth=1.1)
             axes.plot(
                 kept["epoch"],
-                kept[column],
+                kept["value"],
                 marker,
                 color=shade,
                 markeredgecolor="k",

@@ -1,8 +1,13 @@
-"""Figures: R@1 against latency, analog simulation. Readable in grey."""
+"""Figures: R@1 against latency, analog simulation, and how every figure is written.
+
+A figure is two functions: one makes a table of exactly what is drawn, the other draws that table
+and sees nothing else, so that the CSV beside a figure has all that is in it. Readable in grey.
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -15,18 +20,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from polymatch.data.tables import write_table
 from polymatch.files import written_atomically
 
 MARKERS = "os^Dv<>Pph*X"
+# Text stays text in SVG, and its ids follow from its content.
+_SVG = {"svg.fonttype": "none", "svg.hashsalt": "polymatch"}
 
 
-def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
-    """t2v R@1 with its interval over the latency of the query batch; the Pareto front is joined."""
+def latency_points(board: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`r1_against_latency` draws of a leaderboard, the fastest first.
+
+    As ``workflow/schemas/r1_latency.schema.json`` describes it; a row is on the Pareto front
+    (``pareto``) if no faster one is as good.
+    """
+    columns = ["model", "similarity", "latency_ms", "t2v_r1", "t2v_r1_lo", "t2v_r1_hi"]
+    points = board[columns].sort_values("latency_ms", kind="stable", ignore_index=True)
+    best_before = points["t2v_r1"].cummax().shift(fill_value=-1.0)
+    return points.assign(pareto=points["t2v_r1"] > best_before)
+
+
+def r1_against_latency(points: pd.DataFrame) -> Figure:
+    """t2v R@1 with its interval over the latency of the query batch; the Pareto front is joined.
+
+    ``points`` is a table of :func:`latency_points`.
+    """
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
-    board = board.sort_values("latency_ms", ignore_index=True)
-    for (_, row), marker in zip(board.iterrows(), itertools.cycle(MARKERS), strict=False):
+    for (_, row), marker in zip(points.iterrows(), itertools.cycle(MARKERS), strict=False):
         _point(axes, row, marker)
-    front = board[board["t2v_r1"] > board["t2v_r1"].cummax().shift(fill_value=-1.0)]
+    front = points[points["pareto"]]
     axes.step(
         front["latency_ms"],
         front["t2v_r1"],
@@ -48,15 +70,27 @@ def r1_against_latency(board: pd.DataFrame, paths: list[Path]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
-    save_figure(figure, paths)
+    return figure
 
 
-def analog_simulation(tables: list[pd.DataFrame], paths: list[Path]) -> None:
+def simulated_points(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """What :func:`analog_simulation` draws of the models' tables, one below the other.
+
+    ``tables`` are as ``workflow/schemas/analog.schema.json`` describes them, the result is as
+    ``workflow/schemas/deployability.schema.json`` does.
+    """
+    r1 = [f"simulated_t2v_r1{bound}" for bound in ("", "_lo", "_hi")]
+    columns = ["model", "similarity", "condition", "value", *r1]
+    return pd.concat([table[columns] for table in tables], ignore_index=True)
+
+
+def analog_simulation(points: pd.DataFrame) -> Figure:
     """Simulated t2v R@1 over ADC bits, weight noise and time since programming, a line a model.
 
-    ``tables`` are as ``workflow/schemas/analog.schema.json`` describes them. Intervals are over
-    programming seeds; a tick at the left shows each model's digital R@1.
+    ``points`` is a table of :func:`simulated_points`. Intervals are over programming seeds; a tick
+    at the left shows each model's digital R@1.
     """
+    tables = [table for _, table in points.groupby(["model", "similarity"], sort=False)]
     figure, panels = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
     sweeps = {
         "adc_bits": "ADC bits",
@@ -74,7 +108,7 @@ def analog_simulation(tables: list[pd.DataFrame], paths: list[Path]) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
     figure.suptitle("Analog simulation (short dashes at the left: digital)")
-    save_figure(figure, paths)
+    return figure
 
 
 def _sweep(axes: Axes, table: pd.DataFrame, condition: str, marker: str, shade: str) -> None:
@@ -120,11 +154,35 @@ def _point(axes: Axes, row: pd.Series, marker: str) -> None:
     )
 
 
-def save_figure(figure: Figure, paths: list[Path]) -> None:
-    """Write a figure under each name, in the format of its suffix, and close it."""
+def save_figure(
+    figure: Figure,
+    paths: Sequence[Path],
+    data: pd.DataFrame | None = None,
+    schema: str = "",
+) -> None:
+    """Write a figure under each name, in the format of its suffix, and close it.
+
+    The same figure and data give the same bytes.
+
+    Args:
+        figure: what was drawn.
+        paths: ``.pdf``, ``.svg`` and ``.png``; under ``.csv`` goes what it was drawn from.
+        data: the table that was drawn; only asked for a ``.csv``.
+        schema: name of its schema, ``workflow/schemas/<schema>.schema.json``.
+
+    Raises:
+        DataError: the data break their schema.
+    """
+    # Placed once for all formats: that takes longer than to draw.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    # No date, so that the same data give the same bytes.
+    undated: dict[str, dict] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     for path in paths:
-        with written_atomically(path) as partial:
-            # No creation date, so that the same data give the same bytes.
-            pdf = {"CreationDate": None} if path.suffix == ".pdf" else {}
-            figure.savefig(partial, dpi=150, metadata=pdf)
+        if path.suffix == ".csv":
+            assert data is not None and schema  # a script that asks for both or none
+            write_table(data, path, schema)
+            continue
+        with written_atomically(path) as partial, plt.rc_context(_SVG):
+            figure.savefig(partial, dpi=150, metadata=undated.get(path.suffix, {}))
     plt.close(figure)

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from polymatch.reporting.figures import MARKERS, save_figure
+from polymatch.reporting.figures import MARKERS
 
 _LINES = ("-", "--", ":", "-.")
 _COLOURS = plt.get_cmap("viridis")
 
 
-def gallery_growth(growths: Mapping[str, pd.DataFrame], paths: list[Path]) -> None:
+def growth_points(growths: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """What :func:`gallery_growth` draws, model after model.
+
+    ``growths`` are tables as ``workflow/schemas/growth.schema.json`` describes them, by model and
+    similarity; the result is as ``workflow/schemas/gallery_growth.schema.json`` does.
+    """
+    columns = ["gallery", "queries", "latency_ms", "latency_lo_ms", "latency_hi_ms"]
+    named = [
+        growth[columns].assign(model=model, similarity=kind)[["model", "similarity", *columns]]
+        for (model, kind), growth in growths.items()
+    ]
+    return pd.concat(named, ignore_index=True)
+
+
+def gallery_growth(points: pd.DataFrame) -> Figure:
     """Median latency with its interval, log-log; a panel for each number of queries.
 
-    ``growths`` are tables as ``workflow/schemas/growth.schema.json`` describes them, by the name
-    that the legend shows.
+    ``points`` is a table of :func:`growth_points`.
     """
-    numbers = sorted({int(n) for growth in growths.values() for n in growth["queries"]})
+    numbers = sorted({int(n) for n in points["queries"]})
+    growths = {
+        f"{model} ({kind})": growth
+        for (model, kind), growth in points.groupby(["model", "similarity"], sort=False)
+    }
     figure, panels = plt.subplots(
         1, len(numbers), figsize=(2.2 + 4 * len(numbers), 4.6), layout="constrained", squeeze=False
     )
@@ -51,7 +67,7 @@ def gallery_growth(growths: Mapping[str, pd.DataFrame], paths: list[Path]) -> No
         axes.set(xlabel="items in the gallery", ylabel="latency (ms): median, 95% interval")
         axes.grid(alpha=0.3)
     _legend(figure)
-    save_figure(figure, paths)
+    return figure
 
 
 def _legend(figure: Figure) -> None:

@@ -30,9 +30,6 @@ from polymatch.settings.stages import EvaluationSettings
 
 METRICS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10", "rsum")
 LEVEL = 0.05
-UNTESTED = ("itself", "other queries")
-# Shown in text where they were asked for.
-_SEMANTIC = ("t2v_asp", "t2v_pmrp")
 
 Key = tuple[str, str]
 
@@ -158,44 +155,3 @@ def _verdict(key: Key, other: Key, found: tuple[PairedTest, float] | None) -> st
     if p_value >= LEVEL:
         return "no significant difference"
     return "better" if test.difference > 0 else "worse"
-
-
-def as_text(board: pd.DataFrame, markdown: bool = False) -> str:
-    """The leaderboard for a terminal or, as Markdown, for a README."""
-    shown = pd.DataFrame(
-        {
-            "model": board["model"],
-            "similarity": board["similarity"],
-            "seeds": board["seeds"].astype(str),
-            **{metric: _mean_and_bounds(board, metric) for metric in ("t2v_r1", "t2v_r5")},
-            **{metric: board[metric].map("{:.1f}".format) for metric in ("t2v_r10", "v2t_r1")},
-            "rsum": _mean_and_bounds(board, "rsum"),
-            **{m: board[m].map("{:.1f}".format) for m in _SEMANTIC if m in board},
-            "vs baseline (p)": [
-                verdict if verdict in UNTESTED else f"{verdict} ({p:.3f})"
-                for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
-            ],
-            "latency_ms": board["latency_ms"].map("{:.2f}".format),
-            "deployable (simulated)": _verdicts(board),
-        }
-    )
-    if not markdown:
-        return shown.to_string(index=False)
-    cells = shown.to_numpy(dtype=str).tolist()
-    lines = [list(shown.columns), ["---"] * len(shown.columns), *cells]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _verdicts(board: pd.DataFrame) -> list[str]:
-    """Yes or no, with the share of R@1 that the analog simulation keeps; a dash without one."""
-    return [
-        "-"
-        if pd.isna(verdict)
-        else f"{'yes' if verdict else 'no'} ({'-' if pd.isna(kept) else format(kept, '.0%')})"
-        for verdict, kept in zip(board["deployable"], board["simulated_r1_retained"], strict=True)
-    ]
-
-
-def _mean_and_bounds(board: pd.DataFrame, metric: str) -> list[str]:
-    columns = (board[metric], board[f"{metric}_lo"], board[f"{metric}_hi"])
-    return [f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in zip(*columns, strict=True)]

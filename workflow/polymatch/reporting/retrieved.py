@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from polymatch.errors import DataError
 from polymatch.evaluation.ranks import DIRECTIONS, Direction, RetrievalRanks
@@ -91,6 +92,19 @@ def retrieved(
     return sheets
 
 
+def answers(
+    similarity: np.ndarray,
+    ranks: RetrievalRanks,
+    matches: np.ndarray,
+    direction: Direction,
+    queries: Sequence[int],
+) -> list[Answer]:
+    """What these queries got; arguments as of :func:`retrieved`, queries by row."""
+    side = 1 if direction == "t2v" else 0
+    rank = ranks.expected_rank(direction)
+    return [_answer(similarity, matches, side, query, rank[query]) for query in queries]
+
+
 def outcome_of(rank: np.ndarray) -> np.ndarray:
     """Place in :data:`OUTCOMES` of each rank; a right one that is tied for the first is not first.
 
@@ -138,3 +152,51 @@ def shares_of(outcomes: dict[str, int]) -> str:
     number = sum(outcomes.values())
     parts: Sequence[str] = [f"{name} {n / number:.0%} ({n})" for name, n in outcomes.items()]
     return f"all {number} queries: {', '.join(parts)}"
+
+
+def answers_table(
+    sheets: Sequence[Sheet], texts: Sequence[str], item_ids: Sequence[str]
+) -> pd.DataFrame:
+    """The sheets as ``workflow/schemas/retrieved.schema.json`` describes it.
+
+    The best answers of each query in order, below them the best right one if it is not among these;
+    after a direction's queries how many of all queries end in which way.
+
+    Args:
+        sheets: as :func:`retrieved` returns them.
+        texts: of the captions, by row.
+        item_ids: of the items, by row.
+    """
+    rows = []
+    for sheet in sheets:
+        sides = (texts, item_ids) if sheet.direction == "t2v" else (item_ids, texts)
+        for number, answer in enumerate(sheet.answers, start=1):
+            shown: list[tuple[int | None, int]] = list(enumerate(answer.best, start=1))
+            if answer.missed:
+                shown.append((None, answer.right[0]))
+            rows += [
+                {
+                    "part": "answer",
+                    "direction": sheet.direction,
+                    "number": number,
+                    "query": sides[0][answer.query],
+                    "rank": answer.rank,
+                    "place": place,
+                    "answer": sides[1][row],
+                    "right": row in answer.right,
+                    "queries": None,
+                }
+                for place, row in shown
+            ]
+        rows += [
+            {
+                "part": "outcome",
+                "direction": sheet.direction,
+                "number": number,
+                "query": name,
+                "queries": count,
+            }
+            for number, (name, count) in enumerate(sheet.outcomes.items(), start=1)
+        ]
+    kinds = {"place": "Int64", "right": "boolean", "queries": "Int64"}
+    return pd.DataFrame(rows).astype(kinds)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from polymatch.reporting.retrieved import SHOWN, Answer, Sheet, shares_of
+from polymatch.reporting.retrieved import SHOWN, shares_of
 
 THUMBNAIL = 128  # pixels
 RIGHT = "✓"
@@ -30,28 +31,20 @@ _CELL, _PICTURE = 0.86, 0.68
 _LINE, _HEAD = 0.142, 0.62
 _SMALL = 7.0
 
-Picture = Callable[[int], "np.ndarray | None"]
+Picture = Callable[[str], "np.ndarray | None"]
 
 
-def retrieved_figure(
-    sheets: Sequence[Sheet],
-    texts: Sequence[str],
-    item_ids: Sequence[str],
-    picture: Picture,
-    title: str,
-) -> Figure:
+def retrieved_figure(answers: pd.DataFrame, picture: Picture, title: str) -> Figure:
     """Draw both directions of a run.
 
     Args:
-        sheets: ``t2v`` and ``v2t``.
-        texts: of the captions, by row.
-        item_ids: by row; shown where an item has no picture.
-        picture: gives an item's thumbnail [h, w, 3] by its row, or None.
+        answers: a table of :func:`polymatch.reporting.retrieved.answers_table`.
+        picture: gives an item's thumbnail [h, w, 3] by its id, or None: then the id is shown.
     """
-    by_text, by_item = sheets
-    item_rows = -(-len(by_item.answers) // 2)
+    by_text, by_item = (_queries(answers, direction) for direction in ("t2v", "v2t"))
+    item_rows = -(-len(by_item) // 2)
     text_height = max(0.84, (SHOWN + 1) * _LINE + 0.1)
-    height = _TOP + 2 * _HEAD + len(by_text.answers) * _CELL + item_rows * (text_height + 0.1)
+    height = _TOP + 2 * _HEAD + len(by_text) * _CELL + item_rows * (text_height + 0.1)
     figure = plt.figure(figsize=(_WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
@@ -59,69 +52,74 @@ def retrieved_figure(
     _say(axes, _WIDTH / 2, 0.24, title, size=11, ha="center")
     _say(axes, _WIDTH / 2, 0.48, _LEGEND, size=7.5, ha="center")
 
-    def item(row: int, x: float, y: float) -> None:
-        _item(axes, picture(row), item_ids[row], x, y)
+    def item(item_id: str, x: float, y: float) -> None:
+        _item(axes, picture(item_id), item_id, x, y)
 
     y = _TOP + _HEAD
-    _head(axes, y, "Text to visual", by_text)
-    for answer in by_text.answers:
-        _text_query(axes, answer, texts[answer.query], item, y)
+    _head(axes, y, "Text to visual", _outcomes(answers, "t2v"))
+    for shown in by_text:
+        _text_query(axes, shown, item, y)
         y += _CELL
     y += _HEAD
-    _head(axes, y, "Visual to text", by_item)
-    for place, answer in enumerate(by_item.answers):
+    _head(axes, y, "Visual to text", _outcomes(answers, "v2t"))
+    for place, shown in enumerate(by_item):
         column, row = divmod(place, item_rows)
         x = _MARGIN + column * (_WIDTH - _MARGIN) / 2
         top = y + row * (text_height + 0.1)
-        item(answer.query, x, top)
-        _captions(axes, answer, texts, x + _CELL, top)
+        item(shown["query"].iloc[0], x, top)
+        _captions(axes, shown, x + _CELL, top)
     return figure
 
 
+def _queries(answers: pd.DataFrame, direction: str) -> list[pd.DataFrame]:
+    """The answers of each query of a direction."""
+    own = answers[(answers["part"] == "answer") & (answers["direction"] == direction)]
+    return [shown for _, shown in own.groupby("number")]
+
+
+def _outcomes(answers: pd.DataFrame, direction: str) -> dict[str, int]:
+    own = answers[(answers["part"] == "outcome") & (answers["direction"] == direction)]
+    return {name: int(count) for name, count in zip(own["query"], own["queries"], strict=True)}
+
+
 def _text_query(
-    axes: Axes,
-    answer: Answer,
-    text: str,
-    item: Callable[[int, float, float], None],
-    y: float,
+    axes: Axes, shown: pd.DataFrame, item: Callable[[str, float, float], None], y: float
 ) -> None:
+    text, rank = shown[["query", "rank"]].iloc[0]
     _say(axes, _MARGIN, y + _PICTURE / 2, _wrapped(text, 30, 4), size=8.5)
-    for place, row in enumerate(answer.best):
-        x = _LEFT + place * _CELL
-        item(row, x, y)
-        _frame(axes, x, y, right=row in answer.right)
-    x = _LEFT + SHOWN * _CELL + 0.12
-    if answer.missed:
-        item(answer.right[0], x, y)
-        _frame(axes, x, y, right=True, dashed=True)
-        _say(axes, x + _PICTURE + 0.06, y + 0.24, f"rank\n{_rank(answer)}", size=8, va="top")
-    else:
-        _say(axes, x, y + _PICTURE / 2, f"rank {_rank(answer)}", size=8)
+    for _, answer in shown.iterrows():
+        missed = pd.isna(answer["place"])
+        x = _LEFT + (SHOWN * _CELL + 0.12 if missed else (int(answer["place"]) - 1) * _CELL)
+        item(answer["answer"], x, y)
+        _frame(axes, x, y, right=bool(answer["right"]), dashed=missed)
+        if missed:
+            said = f"rank\n{_rank(rank)}"
+            _say(axes, x + _PICTURE + 0.06, y + 0.24, said, size=8, va="top")
+    if shown["place"].notna().all():
+        x = _LEFT + SHOWN * _CELL + 0.12
+        _say(axes, x, y + _PICTURE / 2, f"rank {_rank(rank)}", size=8)
 
 
-def _captions(axes: Axes, answer: Answer, texts: Sequence[str], x: float, y: float) -> None:
-    shown = list(enumerate(answer.best))
-    if answer.missed:
-        shown.append((SHOWN, answer.right[0]))
-    for place, row in shown:
-        at, right, last = y + 0.06 + place * _LINE, row in answer.right, place == SHOWN
-        number = _rank(answer) if last else f"{place + 1}"
-        look = {"weight": "bold" if right else "normal", "style": "italic" if last else "normal"}
+def _captions(axes: Axes, shown: pd.DataFrame, x: float, y: float) -> None:
+    for row, (_, answer) in enumerate(shown.iterrows()):
+        at, right, missed = y + 0.06 + row * _LINE, bool(answer["right"]), pd.isna(answer["place"])
+        number = _rank(answer["rank"]) if missed else f"{answer['place']}"
+        look = {"weight": "bold" if right else "normal", "style": "italic" if missed else "normal"}
         if right:
             _say(axes, x, at, RIGHT, size=_SMALL, weight="bold")
-        line = _wrapped(texts[row], 42 if right else 48, 1)
+        line = _wrapped(answer["answer"], 42 if right else 48, 1)
         _say(axes, x + 0.14, at, f"{number}. {line}", size=_SMALL, **look)
 
 
-def _rank(answer: Answer) -> str:
+def _rank(rank: float) -> str:
     """The expected rank, which is no whole number among ties."""
-    return f"{answer.rank:.0f}" if answer.rank == round(answer.rank) else f"~{answer.rank:.1f}"
+    return f"{rank:.0f}" if rank == round(rank) else f"~{rank:.1f}"
 
 
-def _head(axes: Axes, y: float, name: str, sheet: Sheet) -> None:
+def _head(axes: Axes, y: float, name: str, outcomes: dict[str, int]) -> None:
     axes.plot([_MARGIN, _WIDTH - _MARGIN], [y - 0.14] * 2, color="0.6", linewidth=0.6)
     _say(axes, _MARGIN, y - 0.28, name, size=10, weight="bold")
-    _say(axes, _WIDTH - _MARGIN, y - 0.28, shares_of(sheet.outcomes), size=8, ha="right")
+    _say(axes, _WIDTH - _MARGIN, y - 0.28, shares_of(outcomes), size=8, ha="right")
 
 
 def _item(axes: Axes, picture: np.ndarray | None, item_id: str, x: float, y: float) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polymatch.reporting.figures import MARKERS, save_figure
+from polymatch.reporting.figures import MARKERS
 
 X, Y = "stored_mb", "rsum"
 _DASHES = ("-", "--", ":", "-.")
 
 
-def table_figure(table: pd.DataFrame, paths: list[Path]) -> None:
+def table_figure(table: pd.DataFrame) -> Figure:
     """Draw a table of sizes, as :func:`.size_table.size_table` returns it, a marker a row."""
     figure, axes = _panel()
     for (_, row), marker in zip(table.iterrows(), itertools.cycle(MARKERS), strict=False):
@@ -25,7 +24,7 @@ def table_figure(table: pd.DataFrame, paths: list[Path]) -> None:
         _points(axes, row.to_frame().T, marker, "", label)
         if row["reference"]:
             _reference(axes, row[X], row[Y], "reference")
-    save_figure(_finished(figure, axes), paths)
+    return _finished(figure, axes)
 
 
 def draw_rates(grid: pd.DataFrame, beside: pd.DataFrame, others: Sequence[str]) -> Figure:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from polymatch.reporting.space import Plane, Space
+from polymatch.reporting.space import Space
 
 # Okabe and Ito's, told apart by most people; in grey the numbers in the markers tell.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A5195", "#444444")
@@ -22,39 +23,75 @@ _OTHER = "0.72"
 _ITEM, _CAPTION = "o", "^"
 
 
-def space_figure(
+_BINS = 40
+
+
+def space_points(
     space: Space,
+    item_ids: Sequence[str],
     groups: Sequence[str],
     similarities: tuple[np.ndarray, np.ndarray],
-    kind: str,
-    colours: int,
-    title: str,
-) -> Figure:
+) -> pd.DataFrame:
+    """What :func:`space_figure` draws, as ``workflow/schemas/space.schema.json`` describes it.
+
+    Args:
+        space: of P pairs.
+        item_ids: [P] of the pairs' items.
+        groups: [P] of those.
+        similarities: of matched and of unmatched pairs; their histograms are kept.
+    """
+    named = {"pair": range(len(item_ids)), "item_id": item_ids, "group": groups}
+    parts: list[dict] = [
+        {"panel": panel, "series": side, **named, "x": points[:, 0], "y": points[:, 1]}
+        for panel, plane in (("pca", space.pca), ("tsne", space.tsne))
+        for side, points in (("item", plane.items), ("caption", plane.captions))
+    ]
+    number = np.arange(1, len(space.explained) + 1)
+    cumulative = 100 * np.cumsum(space.explained)
+    parts.append({"panel": "explained", "series": "cumulative", "x": number, "y": cumulative})
+    both = np.concatenate(similarities)
+    bins = np.linspace(both.min(), both.max() + 1e-9, _BINS + 1)
+    for name, values in zip(("matched", "unmatched"), similarities, strict=True):
+        shares = 100 * np.histogram(values, bins)[0] / max(1, len(values))
+        edges = {"x": bins[:-1], "x_to": bins[1:]}
+        parts.append({"panel": "similarity", "series": name, **edges, "y": shares})
+    numbers = {"perplexity": space.perplexity, "modality_gap": space.gap}
+    parts += [{"panel": "title", "series": name, "y": [value]} for name, value in numbers.items()]
+    columns = ["panel", "series", "pair", "item_id", "group", "x", "x_to", "y"]
+    found = pd.concat(map(pd.DataFrame, parts), ignore_index=True)
+    return found[columns].astype({"pair": "Int64"})
+
+
+def space_figure(points: pd.DataFrame, kind: str, colours: int, title: str) -> Figure:
     """Draw a space.
 
     Args:
-        space: what is drawn.
-        groups: each drawn pair's group; the largest ``colours`` of those with two items or more
-            have a colour and a number, all others are grey.
-        similarities: of matched and of unmatched pairs.
-        kind: which similarity that is.
+        points: a table of :func:`space_points`.
+        kind: which similarity its histograms are of.
+        colours: the largest so many of the groups with two items or more have a colour and a
+            number, all others are grey.
+        title: stands above, before the modality gap.
     """
+    panels = dict(iter(points.groupby("panel", sort=False)))
+    number = panels["title"].set_index("series")["y"]
+    groups = panels["pca"].loc[panels["pca"]["series"] == "item", "group"].tolist()
+    cumulative = panels["explained"]["y"].to_numpy()
     figure = plt.figure(figsize=(11, 8.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(2.6, 1))
     shown = largest_groups(groups, colours)
     top, bottom = ([figure.add_subplot(grid[row, column]) for column in (0, 1)] for row in (0, 1))
-    for axes, plane in zip(top, (space.pca, space.tsne), strict=True):
-        _pairs(figure, axes, plane, groups, shown)
+    for axes, panel in zip(top, ("pca", "tsne"), strict=True):
+        _pairs(figure, axes, panels[panel], groups, shown)
     top[0].set(
         title="PCA",
-        xlabel=f"first component ({space.explained[0]:.1%} of the variance)",
-        ylabel=f"second component ({space.explained[1]:.1%})",
+        xlabel=f"first component ({cumulative[0]:.1f}% of the variance)",
+        ylabel=f"second component ({cumulative[1] - cumulative[0]:.1f}%)",
     )
     top[0].grid(alpha=0.3)
-    top[1].set(title=f"t-SNE (perplexity {space.perplexity:.3g})", xticks=[], yticks=[])
+    top[1].set(title=f"t-SNE (perplexity {number['perplexity']:.3g})", xticks=[], yticks=[])
     top[1].set(xlabel="near points are alike; far ones say little")
-    _explained(bottom[0], space.explained)
-    _similarities(bottom[1], *similarities, kind)
+    _explained(bottom[0], cumulative)
+    _similarities(bottom[1], panels["similarity"], kind)
     figure.legend(
         handles=_legend(groups, shown),
         loc="outside lower center",
@@ -62,7 +99,7 @@ def space_figure(
         frameon=False,
         fontsize=8,
     )
-    figure.suptitle(f"{title}; modality gap {space.gap:.2f}")
+    figure.suptitle(f"{title}; modality gap {number['modality_gap']:.2f}")
     return figure
 
 
@@ -74,14 +111,17 @@ def largest_groups(groups: Sequence[str], number: int) -> list[str]:
 
 
 def _pairs(
-    figure: Figure, axes: Axes, plane: Plane, groups: Sequence[str], shown: Sequence[str]
+    figure: Figure, axes: Axes, plane: pd.DataFrame, groups: Sequence[str], shown: Sequence[str]
 ) -> None:
     place = {group: number for number, group in enumerate(shown)}
     colours = [_COLOURS[place[g]] if g in place else _OTHER for g in groups]
-    joined = np.stack([plane.items, plane.captions], axis=1)
+    items, captions = (
+        plane.loc[plane["series"] == side, ["x", "y"]].to_numpy() for side in ("item", "caption")
+    )
+    joined = np.stack([items, captions], axis=1)
     axes.add_collection(LineCollection(list(joined), colors=colours, linewidths=0.5, alpha=0.55))
     of_group = np.array([place.get(group, -1) for group in groups])
-    for marker, points, lift in ((_CAPTION, plane.captions, -1.1), (_ITEM, plane.items, 0.0)):
+    for marker, points, lift in ((_CAPTION, captions, -1.1), (_ITEM, items, 0.0)):
         x, y = points[of_group < 0].T
         axes.scatter(x, y, s=11, marker=marker, facecolor="w", edgecolor="0.6", linewidth=0.6)
         # A triangle is widest below the middle of its box.
@@ -96,9 +136,9 @@ def _pairs(
     axes.margins(0.04)
 
 
-def _explained(axes: Axes, explained: np.ndarray) -> None:
-    number = np.arange(1, len(explained) + 1)
-    axes.plot(number, 100 * np.cumsum(explained), "k-", marker="o", markersize=2.5, linewidth=1)
+def _explained(axes: Axes, cumulative: np.ndarray) -> None:
+    number = np.arange(1, len(cumulative) + 1)
+    axes.plot(number, cumulative, "k-", marker="o", markersize=2.5, linewidth=1)
     axes.axhline(90, color="0.5", linestyle="--", linewidth=0.8)
     axes.set(xlabel="number of principal components", ylim=(0, 102))
     axes.set_ylabel("variance explained (%)")
@@ -106,12 +146,15 @@ def _explained(axes: Axes, explained: np.ndarray) -> None:
     axes.grid(alpha=0.3)
 
 
-def _similarities(axes: Axes, matched: np.ndarray, unmatched: np.ndarray, kind: str) -> None:
-    both = np.concatenate([matched, unmatched])
-    bins = np.linspace(both.min(), both.max() + 1e-9, 41)
-    shares = [100 * np.histogram(v, bins)[0] / max(1, len(v)) for v in (matched, unmatched)]
-    axes.stairs(shares[1], bins, fill=True, color="0.75", label="unmatched pairs")
-    axes.stairs(shares[0], bins, color="k", linewidth=1.3, label="matched pairs")
+def _similarities(axes: Axes, histograms: pd.DataFrame, kind: str) -> None:
+    looks: dict[str, dict] = {
+        "unmatched": {"fill": True, "color": "0.75"},
+        "matched": {"color": "k", "linewidth": 1.3},
+    }
+    for name, look in looks.items():
+        own = histograms[histograms["series"] == name]
+        bins = [*own["x"], own["x_to"].iloc[-1]]
+        axes.stairs(own["y"], bins, label=f"{name} pairs", **look)
     axes.set(xlabel=f"similarity ({kind})", ylabel="share of pairs (%)")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.legend(frameon=False, fontsize=8)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from polymatch.reporting.figures import MARKERS, save_figure
+from polymatch.reporting.figures import MARKERS
 from polymatch.reporting.size_figure import draw_rates
 from polymatch.settings.sweeps import Point, SweepSettings
 
@@ -33,13 +32,6 @@ LABELS = {
     "val_t2v_r1": "t2v R@1 on val (%)",
     "val_v2t_r1": "v2t R@1 on val (%)",
 }
-
-
-def sweep_figure(
-    table: pd.DataFrame, sweep: SweepSettings, points: Sequence[Point], paths: list[Path]
-) -> None:
-    """Draw a sweep's table and write it under each name, in the format of its suffix."""
-    save_figure(draw_sweep(table, sweep, points), paths)
 
 
 def draw_sweep(table: pd.DataFrame, sweep: SweepSettings, points: Sequence[Point]) -> Figure:

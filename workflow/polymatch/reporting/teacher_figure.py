@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from polymatch.reporting.figures import MARKERS, save_figure
+from polymatch.reporting.figures import MARKERS
 
 # By source: grey of the points, and line and width of the region. Wide lines lie behind.
 STYLES = {
@@ -23,7 +22,7 @@ _SHARES = np.geomspace(1e-5, 0.5, 40)
 _ALONG = np.concatenate([[0.0], _SHARES, 1 - _SHARES[::-1]])[:, None]
 
 
-def teachers_and_heads(points: pd.DataFrame, paths: list[Path]) -> None:
+def teachers_and_heads(points: pd.DataFrame) -> Figure:
     """Pairs of teachers in grey, their fitted regions as outlines, trained heads as markers.
 
     The right panel is the left one with its diagonal taken out: the coefficient of variation of
@@ -39,7 +38,7 @@ def teachers_and_heads(points: pd.DataFrame, paths: list[Path]) -> None:
         axes.grid(alpha=0.3)
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    save_figure(figure, paths)
+    return figure
 
 
 def _teachers(axes: Axes, points: pd.DataFrame, relative: bool) -> None:

@@ -39,21 +39,44 @@ def tuning_figures(table: pd.DataFrame, settings: TuningSettings, paths: Sequenc
     Args:
         table: as ``workflow/schemas/trials.schema.json`` describes it.
     """
+    points = {
+        "history": history_points,
+        "importance": importance_points,
+        "parallel": parallel_points,
+    }
     draw = {"history": draw_history, "importance": draw_importance, "parallel": draw_parallel}
     for stem in dict.fromkeys(path.stem for path in paths):
-        save_figure(draw[stem](table, settings), [path for path in paths if path.stem == stem])
+        data = points[stem](table, settings)
+        figure = draw[stem](data, settings)
+        save_figure(figure, [path for path in paths if path.stem == stem], data, f"tuning_{stem}")
 
 
-def draw_history(table: pd.DataFrame, settings: TuningSettings) -> Figure:
-    """Every finished trial's figure in the order of the trials, and the best so far."""
+def history_points(table: pd.DataFrame, settings: TuningSettings) -> pd.DataFrame:
+    """What :func:`draw_history` draws: the trials that have ended, and the best so far.
+
+    As ``workflow/schemas/tuning_history.schema.json`` describes it.
+    """
+    ended = table.loc[
+        table["state"].isin(["complete", "pruned", "failed"]), ["number", "state", "value"]
+    ]
+    best = ended["value"].where(ended["state"] == "complete").cummax().ffill()
+    return ended.assign(best=best).reset_index(drop=True)
+
+
+def draw_history(points: pd.DataFrame, settings: TuningSettings) -> Figure:
+    """Every finished trial's figure in the order of the trials, and the best so far.
+
+    ``points`` is a table of :func:`history_points`.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    valued = table[table["value"].notna()]
+    valued = points[points["value"].notna()]
     complete, pruned = (valued[valued["state"] == state] for state in ("complete", "pruned"))
-    best = complete["value"].cummax()
     axes.plot(pruned["number"], pruned["value"], "x", color="0.5", markersize=5, label="pruned")
     axes.plot(complete["number"], complete["value"], "ko", markersize=4, label="complete")
-    axes.step(complete["number"], best, "k--", where="post", linewidth=1, label="best so far")
-    lost = table[table["value"].isna() & table["state"].isin(["pruned", "failed"])]
+    axes.step(
+        complete["number"], complete["best"], "k--", where="post", linewidth=1, label="best so far"
+    )
+    lost = points[points["value"].isna() & points["state"].isin(["pruned", "failed"])]
     if len(lost):
         ends = axes.get_xaxis_transform()
         axes.plot(lost["number"], [0.015] * len(lost), "|", color="0.5", transform=ends)
@@ -94,9 +117,21 @@ def importances(study: optuna.Study, settings: TuningSettings) -> pd.DataFrame:
     return found.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def draw_importance(table: pd.DataFrame, settings: TuningSettings) -> Figure:
-    """Bars of :func:`importances`; hatched for keys that only some trials have."""
+def importance_points(table: pd.DataFrame, settings: TuningSettings) -> pd.DataFrame:
+    """What :func:`draw_importance` draws: :func:`importances`, and which keys are conditional.
+
+    As ``workflow/schemas/tuning_importance.schema.json`` describes it.
+    """
     found = importances(study_of(table, settings), settings)
+    conditional = [bool(settings.space[key].when) for key in found["key"]]
+    return found.assign(conditional=pd.Series(conditional, dtype=bool))
+
+
+def draw_importance(found: pd.DataFrame, settings: TuningSettings) -> Figure:
+    """Bars of :func:`importances`; hatched for keys that only some trials have.
+
+    ``found`` is a table of :func:`importance_points`.
+    """
     figure, axes = plt.subplots(figsize=(7, 1.2 + 0.34 * max(2, len(found))), layout="constrained")
     axes.set(xlabel=f"importance for {settings.select} (fANOVA, share of the variance)")
     if found.empty:
@@ -104,7 +139,7 @@ def draw_importance(table: pd.DataFrame, settings: TuningSettings) -> Figure:
         text = "Too few finished trials, or all alike: nothing can be told."
         axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
         return figure
-    some = [bool(settings.space[key].when) for key in found["key"]]
+    some = found["conditional"].tolist()
     bars = axes.barh(
         found.index,
         found["importance"],
@@ -124,16 +159,37 @@ def draw_importance(table: pd.DataFrame, settings: TuningSettings) -> Figure:
     return figure
 
 
-def draw_parallel(table: pd.DataFrame, settings: TuningSettings) -> Figure:
+def parallel_points(table: pd.DataFrame, settings: TuningSettings) -> pd.DataFrame:
+    """What :func:`draw_parallel` draws: a row for each setting of each finished trial.
+
+    As ``workflow/schemas/tuning_parallel.schema.json`` describes it, the worst trial first.
+    """
+    shown = table[table["value"].notna() & table["state"].isin(["complete", "pruned"])]
+    shown = shown.sort_values("value", kind="stable")
+    long = shown.melt(
+        id_vars=["number", "state", "value"],
+        value_vars=list(settings.space),
+        var_name="key",
+        value_name="setting",
+        ignore_index=False,
+    )
+    # Trial by trial, as melting does not have it.
+    long = long.loc[shown.index].reset_index(drop=True) if len(long) else long
+    text = [None if _absent(cell) else str(cell) for cell in long["setting"]]
+    return long.assign(setting=pd.Series(text, index=long.index, dtype=object))
+
+
+def draw_parallel(points: pd.DataFrame, settings: TuningSettings) -> Figure:
     """A line for each finished trial through its settings; the darker, the better.
 
     Trials with one choice pass its mark side by side, and those without a key below its axis.
+    ``points`` is a table of :func:`parallel_points`.
     """
-    shown = table[table["value"].notna() & table["state"].isin(["complete", "pruned"])]
-    shown = shown.sort_values("value", ignore_index=True)
+    shown = points.drop_duplicates("number")
     keys = list(settings.space)
     figure, axes = plt.subplots(figsize=(2.0 + 1.1 * len(keys), 4.6), layout="constrained")
-    sides = [_heights(shown[key], settings.space[key]) for key in keys]
+    cells = {key: points.loc[points["key"] == key, "setting"] for key in keys}
+    sides = [_heights(cells[key], settings.space[key]) for key in keys]
     values = shown["value"].to_numpy(float)
     heights = np.column_stack([*sides, _scaled(values)])
     complete = (shown["state"] == "complete").to_numpy()
@@ -179,6 +235,10 @@ def _heights(cells: pd.Series, dimension: DimensionSettings) -> np.ndarray:
         if dimension.choices is not None or height == FOOT:
             found[same] += SPREAD * (np.linspace(0, 1, len(same) + 2)[1:-1] - 0.5)
     return found
+
+
+def _absent(cell: object) -> bool:
+    return cell is None or cell == "" or cell != cell
 
 
 def _height(value: Choice, dimension: DimensionSettings) -> float:
