@@ -196,9 +196,7 @@ def test_ranks_of_other_queries_are_refused(found):
 def test_what_is_not_there_is_said(found, tmp_path):
     with pytest.raises(ConfigError) as raised:
         found("strong", "mode")
-    assert str(raised.value) == (
-        "strong: unknown similarity 'mode'; allowed: mean, mc"
-    )
+    assert str(raised.value) == ("strong: unknown similarity 'mode'; allowed: mean, mc")
     write_runs(tmp_path)
     run = find_runs(read_config([tmp_path / "config.yaml"]), "weak", tmp_path / "results")
     path = run.runs[1].folder / "mean.ranks.parquet"

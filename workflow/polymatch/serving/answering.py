@@ -45,7 +45,6 @@ class Served:
             "similarity": engine.kind,
             "text": asks or engine.run.reads_words,
             "file": asks and has_texts,
-            "similar": self._neighbours.offered,
             "index": None if engine.index is None else engine.index.found.described(),
         }
 

@@ -1,7 +1,6 @@
 """Items like an item: the cosine of the vectors that a model makes of them.
 
-Of Gaussians their means. A model that makes no single vector of an item (SGRAF's regions) is not
-asked; what it compares is pairs of an item and a text.
+They are those that its space is drawn of: of Gaussians the means, of regions the global vector.
 """
 
 from __future__ import annotations
@@ -25,23 +24,13 @@ class Neighbours:
     def __init__(self, engine: SearchEngine) -> None:
         self._engine = engine
 
-    @property
-    def offered(self) -> bool:
-        """Whether the model makes one vector of an item."""
-        return self._vectors is not None
-
     def of(self, item_id: str, k: int) -> Answers:
         """The ``k`` items most like one of the gallery, without itself.
 
         Raises:
-            ConfigError: the model makes no vectors, or the gallery has no such item.
+            ConfigError: the gallery has no such item, or the model makes no vectors.
         """
         engine, vectors = self._engine, self._vectors
-        if vectors is None:
-            raise ConfigError(
-                f"run {engine.run.name} makes no single vector of an item, so that items cannot be "
-                "compared by it; choose another run"
-            )
         row = self._rows.get(item_id)
         if row is None:
             raise ConfigError(f"no item {item_id!r} in gallery {engine.gallery.name!r}")
@@ -49,7 +38,7 @@ class Neighbours:
         scores[row] = -np.inf
         number = min(k, len(scores) - 1)
         order = np.argsort(-scores, kind="stable")[:number]
-        texts, files = self._texts, engine.sides.files
+        texts, files = engine.gallery.texts, engine.sides.files
         hits = [
             Hit(place + 1, item, float(scores[i]), None, texts.get(item), files.get(item))
             for place, i in enumerate(order)
@@ -67,18 +56,10 @@ class Neighbours:
             return torch.cat(parts).cpu().numpy()
 
     @cached_property
-    def _vectors(self) -> Tensor | None:
+    def _vectors(self) -> Tensor:
         items = self._engine.items
-        try:
-            vectors, _ = self._engine.model.vectors(items, items)
-        except ConfigError:
-            return None
-        return vectors if vectors.ndim == 2 else None
+        return self._engine.model.vectors(items, items)[0]
 
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {item: row for row, item in enumerate(self._engine.gallery.item_ids)}
-
-    @cached_property
-    def _texts(self) -> dict[str, str]:
-        return self._engine.gallery.texts

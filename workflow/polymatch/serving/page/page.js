@@ -190,7 +190,6 @@ function chosen() {
   if (state.about.runs.some((one) => one.name === name)) byId("run").value = name;
   const sizes = [...byId("k").options].map((option) => option.value);
   byId("k").value = sizes.includes(k) ? k : "10";
-  link.similar = run().similar;
   byId("text").disabled = !run().text;
   byId("file-label").hidden = !run().file;
 }

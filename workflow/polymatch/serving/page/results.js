@@ -99,7 +99,7 @@ function card(hit, link) {
         "div",
         { class: "links" },
         link("its texts", { item: hit.id }, `its texts: ${said}`),
-        link.similar ? link("similar items", { similar: hit.id }, `similar items: ${said}`) : null,
+        link("similar items", { similar: hit.id }, `similar items: ${said}`),
       ),
     ),
   );
