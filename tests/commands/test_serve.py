@@ -100,7 +100,7 @@ def test_rubbish_is_refused_and_the_server_goes_on(server):
         with socket.create_connection((server[1].hostname, server[1].port), timeout=20) as there:
             there.sendall(sent)
             there.shutdown(socket.SHUT_WR)
-            assert there.recv(12) in (b"", b"HTTP/1.1 400")
+            assert there.recv(12)[:10] in (b"", b"HTTP/1.1 4")
     test_it_answers_where_it_says(server)
 
 
@@ -108,8 +108,9 @@ def test_ctrl_c_ends_it(place):
     with serving(place, "aligned") as (process, _):
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
-        assert process.wait(10) == 0 and time.monotonic() - begun < 8
-        assert "Traceback" not in process.stderr.read()
+        said = process.stderr.read()
+        assert (process.wait(10), "Traceback" in said) == (0, False), said
+        assert time.monotonic() - begun < 8
 
 
 def test_other_machines_are_warned_of(place):
@@ -131,7 +132,7 @@ def test_other_machines_are_warned_of(place):
             "--host 0.0.0.0: other machines would reach this page, which asks nobody for a "
             "password; say --allow-network if they may",
         ),
-        (["alined"], "unknown run 'alined'; did you mean 'aligned'? allowed: aligned, pcme, "),
+        (["alined"], "unknown run 'alined'; did you mean 'aligned'? allowed: aligned, "),
         (
             ["aligned", "poly", "--similarity", "a", "b", "c"],
             "--similarity: 3 kinds for 2 runs; give one, or one for each",

@@ -87,6 +87,14 @@ def test_nothing_is_written(client, method):
     }
 
 
+def test_questions_have_no_body(client):
+    """Which could come for ever, since nothing would read it."""
+    for headers in ({"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}):
+        answer = client.request("GET", "/api/about", content=b"12345", headers=headers)
+        assert answer.status_code == 400
+        assert answer.json() == {"error": "a question has no body; send a file to /api/file"}
+
+
 def test_every_answer_has_the_headers(client, place):
     for page in [*PAGES, f"/file?id={place.items[1]}", "/api/search?text=", "/page.css"]:
         for host in ("localhost", "evil.example"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 from polymatch.commands import DEFAULT_CONFIG, add_config
@@ -61,8 +61,9 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.upload_mb < 1:
         raise ConfigError(f"--upload-mb {args.upload_mb}: a size of 1 or more")
-    # A taken port is said before the runs are opened, which takes seconds.
-    with listening(args.host, args.port) as listener:
+    # A taken port is said before the runs are opened, which takes seconds. Ctrl-C is no error, and
+    # raised again once the server has ended.
+    with suppress(KeyboardInterrupt), listening(args.host, args.port) as listener:
         app, limits = _opened(args, kinds, local)
         if not local:
             print(

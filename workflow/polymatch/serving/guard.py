@@ -67,6 +67,9 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if message["status"] >= 400 and scope["method"] not in READING:
+                    # What is still to come of its body is not waited for.
+                    headers["Connection"] = "close"
             await send(message)
 
         refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
@@ -83,6 +86,8 @@ class Guard:
             return 421, (
                 f"this server does not go by the name {shown!r}; open the address that it printed"
             )
+        if method in READING and {*headers} & {"transfer-encoding", "content-length"}:
+            return 400, "a question has no body; send a file to /api/file"
         allowed = METHODS.get(path, READING)
         if method not in allowed:
             return 405, f"{method} is not allowed here; this server answers searches, no more"

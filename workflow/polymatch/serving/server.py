@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -77,5 +76,4 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=3,
     )
-    with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])

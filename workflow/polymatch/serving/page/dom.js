@@ -13,10 +13,12 @@ export function el(name, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-export function number(value) {
+export function number(value, digits = 6) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return size >= 1e6 || size < 1e-4
+    ? value.toExponential(digits - 1)
+    : value.toPrecision(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
 // Words for a count: plural(1, "text") is "1 text".

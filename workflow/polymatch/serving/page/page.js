@@ -97,8 +97,15 @@ async function welcome() {
   document.title = "Polymatch search";
   say("");
   const [texts, items] = await Promise.all(["caption", "item"].map((of) => known(of, { draw: true })));
-  if (!texts.length) return;
   byId("answers").replaceChildren(
+    el(
+      "p",
+      { class: "intro" },
+      "A text finds items. A picture or a clip, chosen or dropped here, finds texts.",
+    ),
+  );
+  if (!texts.length) return;
+  byId("answers").append(
     el("h2", {}, "Some test queries, whose answers are known"),
     el("div", { class: "chips" }, texts.map((one) => chip(one, "caption"))),
     el("div", { class: "chips" }, items.map((one) => chip(one, "item"))),
@@ -118,7 +125,7 @@ function chip(one, of) {
   const still = one.media ? `/still?id=${encodeURIComponent(one.id)}` : null;
   return el(
     "button",
-    { type: "button", class: "chip", onclick: () => go(address({ [of]: one.id })) },
+    { type: "button", class: still ? "chip picture" : "chip", onclick: () => go(address({ [of]: one.id })) },
     still ? el("img", { src: still, alt: `item ${one.id}` }) : of === "item" ? one.id : one.text,
   );
 }

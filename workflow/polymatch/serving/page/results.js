@@ -31,7 +31,7 @@ export function summary(found) {
     file: "your file",
   }[found.by];
   const first = `${found.hits.length} of ${plural(found.candidates, one)} for ${for_}`;
-  const unsure = found.uncertainty === null ? "" : `, query ± ${number(found.uncertainty)}`;
+  const unsure = found.uncertainty === null ? "" : `, query ± ${number(found.uncertainty, 3)}`;
   const unknown = found.unknown_words?.length
     ? ` · not among the run's words: ${found.unknown_words.join(", ")}`
     : "";
@@ -121,7 +121,7 @@ function score(hit) {
     "span",
     { class: "score" },
     el("span", { title: "Similarity" }, number(hit.score)),
-    unsure ? null : el("span", { title: UNCERTAINTY }, ` ± ${number(hit.uncertainty)}`),
+    unsure ? null : el("span", { title: UNCERTAINTY }, ` ± ${number(hit.uncertainty, 3)}`),
   );
 }
 
