@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> None:
                 "pictures and send files; there is no password, and nothing is encrypted",
                 file=sys.stderr,
             )
-        print(f"{', '.join(args.runs)}: {address_of(listener)} (Ctrl-C stops)", flush=True)
-        serve(app, listener, limits)
+        said = f"{', '.join(args.runs)}: {address_of(listener)} (Ctrl-C stops)"
+        serve(app, listener, limits, lambda: print(said, flush=True))
 
 
 def _opened(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -61,8 +62,29 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def serve(app: ASGIApp, listener: socket.socket, limits: Limits) -> None:
-    """Answer until it is stopped (Ctrl-C)."""
+class _Server(uvicorn.Server):
+    """Says when it answers, and can be stopped."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._say()
+
+
+def serve(
+    app: ASGIApp, listener: socket.socket, limits: Limits, started: Callable[[], None]
+) -> None:
+    """Answer until it is stopped (Ctrl-C, raised again as it ends).
+
+    Args:
+        app: what answers.
+        listener: where.
+        limits: of connections.
+        started: called once it answers.
+    """
     config = uvicorn.Config(
         app,
         http="h11",
@@ -76,4 +98,4 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, started).run(sockets=[listener])
