@@ -111,7 +111,10 @@ class Served:
     def _query(self, by: By, asked: str) -> dict[str, Any]:
         if by == "caption":
             return {"id": asked, "text": self._said.get(asked, asked)}
-        if by in ("item", "similar"):
+        if by == "similar":
+            text = self.engine.gallery.texts.get(asked)
+            return {"id": asked, "text": text, **self._shown(asked)}
+        if by == "item":  # its text would be the answer
             return {"id": asked, **self._shown(asked)}
         return {"text": asked}
 

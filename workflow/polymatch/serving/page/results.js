@@ -50,6 +50,7 @@ function showQuery(found, file) {
       "div",
       { class: "said" },
       el("h2", {}, found.by === "similar" ? "Items like this one" : "What is it called?"),
+      found.by === "similar" && found.query.text ? el("div", {}, found.query.text) : null,
       el("div", { class: "muted" }, said),
     ),
   );
