@@ -11,7 +11,7 @@ export IMAGEBIND_ENV ?= $(abspath .venv-imagebind)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
 
-.PHONY: help setup imagebind-env slurm results test test-long test-slurm results-slurm check format docs readme emoji clean
+.PHONY: help setup imagebind-env slurm browser results test test-long test-slurm test-browser page-libraries results-slurm check format docs readme emoji clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,13 @@ slurm: ## install SLURM, for its tests (Debian, as root)
 	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y slurm-wlm munge > /dev/null; \
 	fi
 
+browser: ## install Chromium, for the tests of pages (Debian, as root); elsewhere an installed Chrome does
+	@if ! command -v chromium > /dev/null && command -v apt-get > /dev/null; then \
+	    echo "== Installing chromium (as root)"; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
+	fi
+
 results: setup ## run the main job on the embedded data set: results/summary.csv and the rest
 	@echo "== Running the workflow on $(CORES) cores; every output goes to results/"
 	$(SNAKEMAKE)
@@ -57,15 +64,19 @@ results: setup ## run the main job on the embedded data set: results/summary.csv
 
 test: setup ## run the tests (parallel over the cores)
 	@echo "== Running the tests on $(CORES) cores; those that take minutes are apart: make test-long"
-	pytest -n $(CORES) --dist loadgroup -m "not long and not slurm"
+	pytest -n $(CORES) --dist loadgroup -m "not long and not slurm and not browser"
 
 test-long: setup ## run the tests that take minutes: tuning, resuming, the page on extending
 	@echo "== Running the long tests on $(CORES) cores"
-	pytest -n $(CORES) --dist loadgroup -m "long and not slurm"
+	pytest -n $(CORES) --dist loadgroup -m "long and not slurm and not browser"
 
 test-slurm: setup slurm ## run the tests that go through SLURM, on a cluster of one node that they start
 	@echo "== Running the tests through SLURM (about 10 minutes)"
 	pytest -m slurm tests/cluster
+
+test-browser: setup browser ## run the tests of pages in a real browser, Chromium or Chrome without a window
+	@echo "== Running the tests in a browser"
+	pytest -m browser -p no:xdist tests
 
 results-slurm: setup slurm ## run the main job through a SLURM of one node on this machine
 	@echo "== Running the workflow through SLURM; every output goes to results/"
@@ -92,6 +103,16 @@ readme: setup ## put the leaderboard of the last run into README.md
 
 emoji: setup ## rebuild resources/emoji from its sources (downloads about 740 MB; needs npm)
 	python workflow/scripts/build_emoji.py --downloads resources/downloads --out resources/emoji
+
+PAGE_LIBRARIES := workflow/polymatch/reporting/page/assets/vendor
+
+page-libraries: ## fetch the page's chart library again, in the versions of its VERSIONS file (needs npm)
+	cd $$(mktemp -d) && while read -r package file name sum; do \
+	    tar -xzf "$$(npm pack --silent $$package)" && \
+	    cp package/dist/$$file $(abspath $(PAGE_LIBRARIES))/$$name.min.js && \
+	    cp package/LICENSE $(abspath $(PAGE_LIBRARIES))/$$name.LICENSE.txt && rm -r package; \
+	done < $(abspath $(PAGE_LIBRARIES))/VERSIONS && \
+	cd $(abspath $(PAGE_LIBRARIES)) && awk '{ print $$4 "  " $$3 ".min.js" }' VERSIONS | sha256sum --check
 
 clean: ## remove every output, but not the environment
 	rm -rf results .snakemake

@@ -45,6 +45,7 @@ include: "workflow/rules/pictures.smk"
 include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/external.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/tuning.smk"
 
@@ -72,6 +73,7 @@ rule all:
         CURVES,
         PICTURES,
         EXTERNAL,
+        "results/report.html",
 
 
 rule sweeps:

@@ -21,6 +21,7 @@ ROOMS = [
     "training",
     "deployment",
     "search",
+    "serving",
     "reporting",
     "commands",
 ]

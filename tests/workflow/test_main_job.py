@@ -317,7 +317,22 @@ def test_snakemakes_own_report_holds_tables_figures_and_curves(finished, tmp_pat
     assert "mean.space.pdf" in page and "mean.retrieved.pdf" in page
     new = ("recall_curves", "rank_histograms", "rulegraph", "mean.ranks_figure", "error_map")
     assert all(f"{name}.pdf" in page for name in new)
-    assert "leaderboard.md" in page and "leaderboard.tex" in page
+    assert "leaderboard.md" in page and "leaderboard.tex" in page and "report.html" in page
+
+
+def test_the_page_shows_every_row_of_the_leaderboard_and_needs_nothing_beside_it(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    board = read_table(finished.folder / "results/leaderboard.csv", "leaderboard")
+    contents = page.split('id="contents">')[1].split("</script>")[0]
+    shown = json.loads(contents)
+    assert len(shown["board"]["rows"]) == len(shown["rows"]) == len(board)
+    assert shown["pictures"] and shown["spaces"] and shown["errors"] and shown["rulegraph"]
+    assert len(page.encode()) < 5_000_000
+
+
+def test_a_setting_of_the_page_writes_it_again_and_nothing_else(finished, edited):
+    edited.config(report__queries=2)
+    assert finished.planned() == {"report_page": 1}
 
 
 def test_nothing_is_left_to_do_and_no_partial_file_is_left(finished):
@@ -341,6 +356,7 @@ def test_a_models_parameter_reruns_its_jobs_and_the_tables_only(finished, edited
         "summarise": 1,
         "compare": 1,
         "plot_latency": 1,
+        "report_page": 1,
     }
 
 
@@ -364,7 +380,7 @@ def test_a_library_module_reruns_the_stages_that_import_it(finished, edited):
     module = "workflow/polymatch/evaluation/significance.py"
     text = (finished.folder / module).read_text()
     edited.write(module, text + "\n_EDITED = True\n")
-    assert finished.planned() == {"compare": 1, "plot_latency": 1}
+    assert finished.planned() == {"compare": 1, "plot_latency": 1, "report_page": 1}
 
 
 def test_a_losss_module_reruns_the_models_that_are_trained_by_it(finished, edited):
@@ -410,7 +426,7 @@ def test_a_setting_of_the_pictures_draws_them_again_and_nothing_else(finished, e
     edited.config(pictures__queries=3)
     assert finished.planned() == {"plot_retrieved": 2}
     edited.config(pictures__perplexity=4.0)
-    assert finished.planned() == {"plot_space": 2}
+    assert finished.planned() == {"plot_space": 2, "report_page": 1}
 
 
 def test_a_comment_or_docstring_in_the_library_reruns_nothing(finished, edited):

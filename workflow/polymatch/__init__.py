@@ -2,5 +2,6 @@
 
 The rooms, in import order (a room imports only from those before it): ``settings``, ``data``,
 ``sources``, ``encoders``, ``evaluation``, ``surrogate``, ``models``, ``losses``, ``training``,
-``deployment``, ``search``, ``reporting``, ``commands``. The library does not know Snakemake.
+``deployment``, ``search``, ``serving``, ``reporting``, ``commands``. The library does not know
+Snakemake.
 """

@@ -51,7 +51,7 @@ TAGS = {"tags": f"{DATA}/tags.parquet", "tag_vocabulary": f"{DATA}/tag_vocabular
 WORD_VECTORS = f"{DATA}/word_vectors.h5"
 
 # Sections that no table of ours depends on: changing one makes none of them again.
-UNSEEN = {"cluster", "external", "scoring"}
+UNSEEN = {"cluster", "external", "report", "scoring"}
 
 RUNS = CONFIG.runs()
 SCORED = [
@@ -547,3 +547,39 @@ def external_arguments(wildcards, input):
         if name in input.keys():
             arguments += [f"--{name} {input[name]}"]
     return " ".join(arguments)
+
+
+def beside_the_page():
+    """Tables that were asked for apart from the main job, each with its hash: shown if they are there.
+
+    They are no input of the page, which would make all of them in the main job.
+    """
+    tables = [
+        *(f"results/sweeps/{name}.csv" for name in CONFIG.sweeps),
+        *(f"results/tables/{name}.csv" for name in CONFIG.tables),
+        *sorted(map(str, Path("results/tuning").glob("*/trials.csv"))),
+    ]
+    return {path: file_hash(path) for path in tables if Path(path).is_file()}
+
+
+# How pictures are drawn is no matter of the page, but which there are.
+NOT_ON_PAGE = {
+    "cluster": True,
+    "pictures": {*type(CONFIG.pictures).model_fields} - {"models"},
+}
+# What the page shows: of single runs, of all models, and what its pictures are of.
+PAGE_TABLES = [
+    *(run_path(run, "history.csv") for run in RUNS),
+    *(
+        f"{Path(path).with_suffix('')}.csv"
+        for path in PICTURES
+        if path.endswith(".space.pdf")
+    ),
+]
+PAGE_MATRICES = [
+    run_path(CONFIG.runs_of(name)[0], f"{kind}.npy")
+    for name in CONFIG.models
+    for kind in CONFIG.model_entry(name).scored_by
+    if CONFIG.report.queries and not CONFIG.divided(name)
+]
+PAGE_ITEMS = STORES[CONFIG.model_entry(CONFIG.baseline).starts_from]["embedded_items"]

@@ -55,6 +55,7 @@ class EncoderInfo:
         reads_captions: whether the module reads captions.
         environment: the file in ``envs`` that has what the module imports, without its suffix.
         sound_rate: samples a second of the sound that it takes; None where it takes none.
+        url: the project's page.
     """
 
     name: str
@@ -69,6 +70,7 @@ class EncoderInfo:
     reads_captions: bool = True
     environment: str = "encoder"
     sound_rate: int | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True)

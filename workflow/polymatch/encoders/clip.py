@@ -38,6 +38,7 @@ INFO = EncoderInfo(
     revision=f"{DEFAULT}@{PINNED[DEFAULT].revision}",
     sha256={},
     environment="transformers",
+    url="https://github.com/openai/CLIP",
 )
 
 

@@ -53,6 +53,7 @@ INFO = EncoderInfo(
     revision=f"{DEFAULT}@{PINNED[DEFAULT].revision}",
     sha256={},
     environment="transformers",
+    url="https://github.com/microsoft/unilm",
 )
 
 

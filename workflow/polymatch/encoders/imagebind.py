@@ -67,12 +67,13 @@ INFO = EncoderInfo(
     caption_width=None,
     joint_space=True,
     preprocessing=f"short side bicubic to 224, centre 224 x 224; {_REST}",
-    licence=WEIGHTS.licence,
+    licence="CC-BY-NC-SA-4.0",
     citation="Girdhar et al., ImageBind: One Embedding Space To Bind Them All, CVPR 2023",
     revision="imagebind_huge.pth",
     sha256={"imagebind_huge.pth": WEIGHTS.sha256 or ""},
     environment="imagebind",
     sound_rate=RATE,
+    url="https://github.com/facebookresearch/ImageBind",
 )
 
 

@@ -50,6 +50,7 @@ INFO = EncoderInfo(
     revision=f"{DEFAULT}@{PINNED[DEFAULT].revision}",
     sha256={},
     environment="transformers",
+    url="https://github.com/google-research/big_vision",
 )
 
 

@@ -92,6 +92,19 @@ def retrieved(
     return sheets
 
 
+def answers(
+    similarity: np.ndarray,
+    ranks: RetrievalRanks,
+    matches: np.ndarray,
+    direction: Direction,
+    queries: Sequence[int],
+) -> list[Answer]:
+    """What these queries got; arguments as of :func:`retrieved`, queries by row."""
+    side = 1 if direction == "t2v" else 0
+    rank = ranks.expected_rank(direction)
+    return [_answer(similarity, matches, side, query, rank[query]) for query in queries]
+
+
 def outcome_of(rank: np.ndarray) -> np.ndarray:
     """Place in :data:`OUTCOMES` of each rank; a right one that is tied for the first is not first.
 

@@ -74,6 +74,14 @@ class AlignmentModelSettings(TrainedSettings):
     )
 
     @property
+    def citations(self) -> list[str]:
+        return [
+            "Diao et al., Similarity Reasoning and Filtration for Image-Text Matching, AAAI 2021",
+            "Li et al., A Differentiable Semantic Metric Approximation in Probabilistic Embedding "
+            "for Cross-Modal Retrieval, NeurIPS 2022",
+        ]
+
+    @property
     def scored_by(self) -> list[str]:
         return [self.module]
 

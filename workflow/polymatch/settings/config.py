@@ -24,6 +24,7 @@ from polymatch.settings.grid import expand_grid
 from polymatch.settings.model import ModelSettings
 from polymatch.settings.pictures import PicturesSettings
 from polymatch.settings.references import check_references
+from polymatch.settings.report import ReportSettings
 from polymatch.settings.scoring import ScoringSettings
 from polymatch.settings.section import NAME, Section, Switch, Whole
 from polymatch.settings.stages import (
@@ -110,6 +111,7 @@ class Config(Section):
     pictures: PicturesSettings = Field(
         default_factory=PicturesSettings, description="pictures of single runs"
     )
+    report: ReportSettings = Field(ReportSettings(), description="the page `results/report.html`")
     sweeps: dict[Annotated[str, Field(pattern=NAME)], SweepSettings] = Field(
         default_factory=dict,
         description="sweeps by name; each is a target, `results/sweeps/NAME.csv`, when asked for",

@@ -60,6 +60,14 @@ class SpacesSettings(TrainedSettings):
     )
 
     @property
+    def citations(self) -> list[str]:
+        return [
+            "Dong et al., Dual Encoding for Video Retrieval by Text, TPAMI 2021",
+            "Dual Encoding++: Optimization of Text-Video Retrieval via Fine-tuning and Pruning, "
+            "ICCE-Asia 2023",
+        ]
+
+    @property
     def scored_by(self) -> list[str]:
         return list(self.similarities)
 

@@ -188,6 +188,11 @@ class ModelSettings(Section):
         return []
 
     @property
+    def citations(self) -> list[str]:
+        """The papers that the model and what it is trained by come from; none if they are ours."""
+        return []
+
+    @property
     def certified(self) -> bool:
         """Whether its surrogate is held against the exact probability."""
         return self.needs_surrogate

@@ -124,6 +124,12 @@ class ProbabilisticSettings(TrainedSettings):
         return list(self.similarities)
 
     @property
+    def citations(self) -> list[str]:
+        if self.loss == "pcmepp":
+            return ["Chun, Improved Probabilistic Image-Text Representations (PCME++), ICLR 2024"]
+        return ["Chun et al., Probabilistic Embeddings for Cross-Modal Retrieval (PCME), CVPR 2021"]
+
+    @property
     def learns_scale(self) -> bool:
         """Whether a scale and a shift of the distance are trained with the head."""
         return self.loss in ("soft", "pcmepp")

@@ -41,6 +41,10 @@ class ProjectionSettings(TrainedSettings):
     )
 
     @property
+    def citations(self) -> list[str]:
+        return [self.loss.paper] if self.loss.paper else []
+
+    @property
     def scored_by(self) -> list[str]:
         return [self.head.similarity]
 

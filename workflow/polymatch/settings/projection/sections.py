@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,7 @@ class HeadSettings(Section):
 class LossSettings(Section):
     """Base of the losses: ``type`` names the module of ``polymatch.losses.projection``."""
 
+    paper: ClassVar[str] = ""
     type: str
     tau: Number = Field(
         0.07, gt=0, description="temperature: similarities are divided by it (its first value)"

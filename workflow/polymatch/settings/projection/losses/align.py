@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,10 @@ from polymatch.settings.section import Number
 class AlignLoss(LossSettings):
     """Cross-entropy in both directions with smoothed labels and a learnt temperature."""
 
+    paper: ClassVar[str] = (
+        "Jia et al., Scaling Up Visual and Vision-Language Representation "
+        "Learning With Noisy Text Supervision (ALIGN), ICML 2021"
+    )
     type: Literal["align"] = Field(description="which loss")
     tau: Number = Field(
         0.05, gt=0, description="temperature: similarities are divided by it (its first value)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from polymatch.settings.section import Number
 class BlipLoss(LossSettings):
     """Cross-entropy mixed with that against a slowly following copy of the heads."""
 
+    paper: ClassVar[str] = "Li et al., BLIP: Bootstrapping Language-Image Pre-training, ICML 2022"
     type: Literal["blip"] = Field(description="which loss")
     tau: Number = Field(
         0.05, gt=0, description="temperature: similarities are divided by it (its first value)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from polymatch.settings.projection.sections import LossSettings
 class QueueLoss(LossSettings):
     """Cross-entropy over the batch and a queue of earlier items and captions."""
 
+    paper: ClassVar[str] = (
+        "He et al., Momentum Contrast for Unsupervised Visual Representation Learning, CVPR 2020"
+    )
     type: Literal["queue"] = Field(description="which loss")
     queue_size: int = Field(
         4096,
