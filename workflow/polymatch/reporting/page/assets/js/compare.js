@@ -32,7 +32,7 @@ export function changedLists(part, direction, a, b) {
 }
 
 function balance(part, total) {
-  const bar = (name, count) => (count ? h("span", { class: name, style: `flex: ${count} 1 0` }, h("span", {}, `${count} ${name}`)) : null);
+  const bar = (name, count) => (count ? h("span", { class: name, style: `flex: ${count} 1 0` }, count / total > 0.15 ? `${count} ${name}` : "") : null);
   return h("div", { class: "balance", role: "img", "aria-label": `${part.won} won, ${part.same} alike, ${part.lost} lost, of ${total}` }, bar("won", part.won), bar("alike", part.same), bar("lost", part.lost));
 }
 

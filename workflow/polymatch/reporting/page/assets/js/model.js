@@ -154,7 +154,7 @@ function parameters(row) {
   if (!settings.length) return h("p", {}, "It has no settings.");
   const differing = settings.filter(([, , differs]) => differs);
   const list = (rows) => plainTable(rows.map(([key, value]) => ({ key, value })), [["key", "setting"], "value"], `Settings of ${row.model}`);
-  return [differing.length ? [h("p", { class: "note" }, "Settings that differ within its family:"), list(differing)] : null, h("details", { open: !differing.length }, h("summary", {}, `All ${settings.length} settings`), list(settings))];
+  return [differing.length ? [h("p", { class: "note" }, "Settings that differ within its family:"), list(differing)] : null, h("details", { open: !differing.length }, h("summary", {}, settings.length === 1 ? "The one setting" : `All ${settings.length} settings`), list(settings))];
 }
 
 function papers(row) {
