@@ -4,7 +4,7 @@
 rule report_page:
     input:
         **TABLES,
-        items=PAGE_ITEMS,
+        store=PAGE_ITEMS,
         summary="results/summary.csv",
         leaderboard="results/leaderboard.csv",
         ranks=ROWS["ranks"],
@@ -47,5 +47,5 @@ rule report_page:
         ),
     shell:
         "python {params.script} --config {params.config:q} --results results "
-        "--space {params.space} --items {input.items} --beside {params.beside} "
+        "--space {params.space} --items {input.store} --beside {params.beside} "
         "--out {output} 2>&1 | tee {log}"
