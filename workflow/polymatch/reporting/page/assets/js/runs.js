@@ -88,7 +88,7 @@ export function histogramChart(row) {
     file: `${row.model}.${row.similarity}.rank_histograms.csv`,
     make: (width) => ({
       height: 300,
-      marginBottom: 54,
+      marginBottom: width < 640 ? 66 : 44,
       x: { label: width < 640 ? null : "rank", domain: bins, tickRotate: width < 640 ? -45 : 0 },
       fy: { label: null, domain: Object.values(DIRECTIONS), axis: null },
       y: { label: "% of queries", grid: true },
