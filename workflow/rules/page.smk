@@ -16,8 +16,8 @@ rule report_page:
         ],
         growths=GROWTHS,
         simulated=[f"{path}.analog.csv" for path in SIMULATED],
-        errors=[f"{Path(path).with_suffix('')}.csv" for path in ERROR_MAPS],
-        teachers=[path for path in TEACHER_TABLES if path.endswith(".csv")],
+        errors=[path for files in ERROR_MAPS for path in files if path.endswith(".csv")],
+        teachers=TEACHER_TABLES[:1],
         matrices=PAGE_MATRICES,
         external=EXTERNAL,
     output:
