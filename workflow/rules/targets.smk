@@ -570,11 +570,7 @@ NOT_ON_PAGE = {
 # What the page shows: of single runs, of all models, and what its pictures are of.
 PAGE_TABLES = [
     *(run_path(run, "history.csv") for run in RUNS),
-    *(
-        f"{Path(path).with_suffix('')}.csv"
-        for path in PICTURES
-        if path.endswith(".space.pdf")
-    ),
+    *(path for path in PICTURES if path.endswith(".space.csv")),
 ]
 PAGE_MATRICES = [
     run_path(CONFIG.runs_of(name)[0], f"{kind}.npy")
