@@ -197,3 +197,16 @@ def test_bars_of_both_directions_stand_at_their_bins():
     assert names == ["1", "2", "3–5", "6–10", "11–20", "21–50", "51–100", "101–150"]
     tall = [bar.get_height() for bar in figure.axes[1].patches]
     assert sum(tall) == pytest.approx(200)
+
+
+def test_panels_of_different_galleries_share_their_bins():
+    runs = {
+        (str(number), "mean"): [retrieval_ranks(np.eye(number), [*range(number)], [*range(number)])]
+        for number in (60, 7, 300)
+    }
+    figure = rank_histograms(of_all_models(runs, resamples=100)[1])
+    plt.close(figure)
+    names = ["1", "2", "3–5", "6–10", "11–20", "21–50", "51–100", "101–200", "201–300"]
+    for axes in figure.axes[:3]:
+        assert [label.get_text() for label in axes.get_xticklabels()] == names
+        assert axes.patches[0].get_height() == 100

@@ -92,3 +92,9 @@ def test_latex_is_balanced_and_every_special_letter_is_escaped(board):
     assert sorted(begun) == sorted(ended) == ["table*", "tabular"]
     assert all(len(row) == 11 for row in cells(latex))
     assert escaped("\\ ~") == r"\textbackslash{} \textasciitilde{}"
+
+
+def test_rows_that_look_alike_are_bold_together(board):
+    board["rsum"] = [30.01, 29.98, 20.0]
+    lines = as_text(board, markdown=True).splitlines()[2:]
+    assert ["**30.0** [" in line for line in lines] == [True, True, False]

@@ -132,7 +132,6 @@ def _shown(board: pd.DataFrame, bold: Look = str, small: Look = str) -> pd.DataF
         for name, (_, interval) in _METRICS.items()
         if name in board
     }
-    fastest = board["latency_ms"].min()
     return pd.DataFrame(
         {
             "model": board["model"].to_list(),
@@ -143,10 +142,12 @@ def _shown(board: pd.DataFrame, bold: Look = str, small: Look = str) -> pd.DataF
                 verdict if verdict in UNTESTED else f"{verdict} ({p:.3f})"
                 for verdict, p in zip(board["vs_baseline"], board["p_vs_baseline"], strict=True)
             ],
-            "latency_ms": [
-                bold(f"{value:.2f}") if value == fastest else f"{value:.2f}"
-                for value in board["latency_ms"]
-            ],
+            "latency_ms": _best_in_bold(
+                [f"{value:.2f}" for value in board["latency_ms"]],
+                board["latency_ms"].min(),
+                2,
+                bold,
+            ),
             "deployable (simulated)": _verdicts(board),
         }
     )
@@ -155,12 +156,16 @@ def _shown(board: pd.DataFrame, bold: Look = str, small: Look = str) -> pd.DataF
 def _figures(
     board: pd.DataFrame, metric: str, interval: bool, bold: Look, small: Look
 ) -> list[str]:
-    best = board[metric].max()
-    means = [bold(f"{value:.1f}") if value == best else f"{value:.1f}" for value in board[metric]]
+    means = _best_in_bold([f"{value:.1f}" for value in board[metric]], board[metric].max(), 1, bold)
     if not interval:
         return means
     bounds = zip(means, board[f"{metric}_lo"], board[f"{metric}_hi"], strict=True)
     return [f"{mean} {small(f'[{low:.1f}, {high:.1f}]')}" for mean, low, high in bounds]
+
+
+def _best_in_bold(shown: list[str], best: float, digits: int, bold: Look) -> list[str]:
+    """Bold for all that look like the best: digits that are not shown make no difference."""
+    return [bold(text) if text == f"{best:.{digits}f}" else text for text in shown]
 
 
 def _small(bounds: str) -> str:

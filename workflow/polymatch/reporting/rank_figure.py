@@ -35,7 +35,7 @@ def rank_figure(curve: pd.DataFrame, histogram: pd.DataFrame, title: str) -> Fig
     _curves(left, curve)
     left.set(xlabel="K", ylabel="R@K on test (%), 95% interval over items")
     left.legend(frameon=False, fontsize=8, loc="upper left")
-    _bars(right, histogram)
+    _bars(right, histogram, _bins(histogram))
     right.set(xlabel="rank of the best right answer", ylabel="share of the queries (%)")
     right.legend(frameon=False, fontsize=8)
     figure.suptitle(title)
@@ -64,8 +64,9 @@ def rank_histograms(histograms: pd.DataFrame) -> Figure:
     ``histograms`` is a table as ``workflow/schemas/rank_histograms.schema.json`` describes it.
     """
     figure, panels = _panels(histograms)
+    bins = _bins(histograms)
     for axes, (name, own) in panels:
-        _bars(axes, own)
+        _bars(axes, own, bins)
         axes.tick_params(axis="x", labelsize=6)
         axes.set_title(name, fontsize=8)
     figure.supxlabel("rank of the best right answer", fontsize="medium")
@@ -118,9 +119,15 @@ def _curves(axes: Axes, curve: pd.DataFrame) -> None:
     axes.grid(alpha=0.3)
 
 
-def _bars(axes: Axes, histogram: pd.DataFrame) -> None:
-    # The last bin of the smaller gallery is shorter than the other's that begins with it.
-    bins = histogram.groupby("rank_from")["rank_to"].max()
+def _bins(histogram: pd.DataFrame) -> pd.Series:
+    """Last rank of each bin by its first.
+
+    The last bin of a smaller gallery is shorter than the larger one's that begins with it.
+    """
+    return histogram.groupby("rank_from")["rank_to"].max()
+
+
+def _bars(axes: Axes, histogram: pd.DataFrame, bins: pd.Series) -> None:
     names = [_interval(first, last) for first, last in zip(bins.index, bins, strict=True)]
     place = {first: at for at, first in enumerate(bins.index)}
     for shift, (direction, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
