@@ -57,7 +57,7 @@ def test_a_model_is_opened_and_the_back_button_leads_back(report, tab):
         for part in ("Training", "Surrogate", "Its space", "Parameters", "What it retrieves"):
             assert part in shown
         assert "Deployability" not in shown  # it was not simulated
-        page.wait_for_selector("figure svg path")
+        page.wait_for_selector("figure svg[role=img]")
         assert page.locator("figure svg[role=img]").count() >= 8
         page.locator(".chooser a", has_text="pcme mc").click()
         assert page.locator("h1").inner_text() == "pcme mc"
