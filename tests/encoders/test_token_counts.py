@@ -32,8 +32,8 @@ def test_the_limit_is_where_words_get_lost(encoder, capsys):
     capsys.readouterr()
     found = encoder.encode_captions([full])
     assert "tokens" not in capsys.readouterr().out
-    # Where words are of several pieces, the first piece of one that is cut is seen.
-    whole = encoder.count_tokens(full)[0] == limit
-    assert np.allclose(found, encoder.encode_captions([more]), atol=1e-6) == whole
-    shorter = encoder.encode_captions(["a" + " a" * (fits - 1)])
-    assert not np.array_equal(found, shorter)
+    cut = encoder.encode_captions([more])
+    if encoder.info.name == "efficientnet_minilm":  # which says nothing
+        np.testing.assert_allclose(found, cut, atol=1e-6)
+    else:
+        assert f"1 of 1 captions have more than {limit} tokens" in capsys.readouterr().out
