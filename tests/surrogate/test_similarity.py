@@ -16,6 +16,7 @@ from polymatch.surrogate import (
     poly_similarity,
     similarity_of_factors,
 )
+from polymatch.surrogate.candidates import candidate_similarity
 
 
 def gaussians(n, m, dim, seed=0, level=-4.0):
@@ -179,3 +180,13 @@ def test_a_surrogate_without_a_teacher_scores_any_width():
     sides = gaussians(3, 4, 5)
     got = poly_similarity(*sides, surrogate)
     torch.testing.assert_close(got, naive_similarity(sides, surrogate), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("width", [1, 8, 300])
+def test_candidates_score_as_the_definition_says(width):
+    for level in (-4.0, -0.1):
+        sides = gaussians(60, 1, width, seed=width, level=level)
+        fitted = surrogate_for(width, degree=5)
+        found = candidate_similarity(*sides, fitted)
+        assert found.shape == (60, 1) and found.dtype == torch.float64
+        torch.testing.assert_close(found, naive_similarity(sides, fitted), atol=1e-6, rtol=1e-6)

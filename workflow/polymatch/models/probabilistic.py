@@ -47,6 +47,7 @@ from polymatch.surrogate import (
     poly_similarity,
     similarity_of_factors,
 )
+from polymatch.surrogate.candidates import MOST, candidate_similarity
 
 NOISE_SEED = 20_210_601
 # Under the root of a squared distance, so that its gradient stays finite (as in PCME).
@@ -116,6 +117,9 @@ class Model(RetrievalModel):
     ) -> Tensor:
         kind = kind or self.settings.scored_by[0]
         if kind == "poly" and isinstance(items, Gaussians):
+            few = len(captions.mu) == 1 and items.mu.numel() <= MOST
+            if few and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
+                return candidate_similarity(*items, *captions, self.required_surrogate())
             return poly_similarity(*items, *captions, self.required_surrogate())
         prepared = self.prepare_items(items, kind) if isinstance(items, Gaussians) else items
         if isinstance(prepared, Gaussians):

@@ -51,7 +51,8 @@ def search_sheet(hits: Sequence[Hit], title: str, about: str, asked: Path | None
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     _say(axes, width / 2, 0.3, textwrap.shorten(title, 90, placeholder=" …"), 13, ha="center")
-    _say(axes, width / 2, 0.6, about, 8, ha="center", color="0.35")
+    below = "\n".join(textwrap.wrap(about, 110)[:2])
+    _say(axes, width / 2, 0.52, below, 8, ha="center", va="top", color="0.35")
     if listed:
         _list(axes, hits, asked)
     else:
@@ -109,7 +110,7 @@ def _draw(axes: Axes, path: Path | None, name: str, x: float, y: float) -> None:
 
 def _figures(hit: Hit) -> str:
     """The score, and the uncertainty where there is one."""
-    score = f"{hit.score:.4g}"
+    score = f"{hit.score:.6g}"
     return score if hit.uncertainty is None else f"{score} ± {hit.uncertainty:.3g}"
 
 

@@ -65,11 +65,12 @@ class Questions:
             return np.array([words.encode(text)], dtype=np.int32)
         with self._lock:
             encoder = self._encoder("captions")
+            name = encoder.info.name
             if not self._truncate and isinstance(encoder, TokenCounter):
                 tokens, limit = encoder.count_tokens(text)
                 if tokens > limit:
                     raise DataError(
-                        f"the query has {tokens} tokens, and encoder {encoder.info.name} reads "
+                        f"the query has {tokens} tokens, and encoder {name} reads "
                         f"{limit}; shorten it, or have its end left out (--truncate)"
                     )
             features = encoder.encode_captions([text])

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from polymatch.models import RetrievalModel
 from polymatch.search.encoded import tensors_of
+from polymatch.surrogate.threads import one_thread
 from polymatch.training.scoring import encoded_rows
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -67,9 +68,10 @@ class Scorer:
 
     def of_some(self, items: Any, rows: NDArray[np.int64], caption: Any) -> NDArray[Any]:
         """Scores [n] of these rows of encoded items with one encoded caption."""
-        some = encoded_rows(items, torch.from_numpy(rows))
-        scores = self(on(some, tensors_of(caption)[0].device), caption)
-        return scores[:, 0].cpu().numpy()
+        with one_thread():  # a chain of small steps
+            some = encoded_rows(items, torch.from_numpy(rows))
+            scores = self(on(some, tensors_of(caption)[0].device), caption)
+            return scores[:, 0].cpu().numpy()
 
     def of_item(self, item: Any, captions: Any) -> NDArray[Any]:
         """Scores [M] of one encoded item with all captions."""
