@@ -61,10 +61,11 @@ rule all:
         "results/leaderboard.csv",
         "results/leaderboard.md",
         "results/leaderboard.tex",
-        "results/figures/r1_latency.pdf",
-        "results/figures/recall_curves.pdf",
-        "results/figures/rank_histograms.pdf",
-        "results/figures/rulegraph.pdf",
+        figure_files("results/figures/r1_latency"),
+        figure_files("results/figures/recall_curves"),
+        figure_files("results/figures/rank_histograms"),
+        figure_files("results/figures/rulegraph"),
+        RANK_TABLES,
         GROWTH_FIGURE,
         TEACHER_TABLES,
         ERROR_MAPS,
@@ -80,7 +81,7 @@ rule sweeps:
         expand(
             "results/sweeps/{sweep}.{kind}",
             sweep=CONFIG.sweeps,
-            kind=["csv", "pdf", "best.yaml"],
+            kind=["csv", "pdf", "svg", "best.yaml"],
         ),
 
 
@@ -89,7 +90,7 @@ rule tables:
         expand(
             "results/tables/{table}.{kind}",
             table=CONFIG.tables,
-            kind=["csv", "md", "pdf"],
+            kind=["csv", "md", "pdf", "svg"],
         ),
 
 

@@ -22,7 +22,7 @@ def ranks_of(signal, seed):
 RANKS = [ranks_of(signal, seed) for seed, signal in enumerate((0.5, 1.0, 2.5, 2.5))]
 
 
-def tested(methods, resamples=2000, **others):
+def pairs_of(methods, resamples=2000, **others):
     values = {
         each: np.stack(
             [sum(100.0 * ranks.hits(each, k) for k in (1, 5, 10)) for ranks in methods], axis=1
@@ -34,7 +34,7 @@ def tested(methods, resamples=2000, **others):
 
 
 def test_differences_and_intervals_are_those_of_each_pair_alone():
-    found = tested(RANKS)
+    found = pairs_of(RANKS)
     for a, one in enumerate(RANKS):
         for b, other in enumerate(RANKS):
             alone = paired_test(one, other, resamples=2000)
@@ -46,7 +46,7 @@ def test_differences_and_intervals_are_those_of_each_pair_alone():
 
 
 def test_a_pair_turned_round_is_the_same_with_the_other_sign():
-    found = tested(RANKS)
+    found = pairs_of(RANKS)
     assert np.array_equal(found.difference, -found.difference.T)
     assert np.array_equal(found.low, -found.high.T)
     assert np.array_equal(found.p_value, found.p_value.T)
@@ -54,7 +54,7 @@ def test_a_pair_turned_round_is_the_same_with_the_other_sign():
 
 
 def test_another_seed_draws_other_flips():
-    one, same, other = (tested(RANKS, 200, seed=seed).p_value for seed in (0, 0, 1))
+    one, same, other = (pairs_of(RANKS, 200, seed=seed).p_value for seed in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
@@ -63,4 +63,4 @@ def test_values_of_other_queries_than_the_items_are_refused():
     with pytest.raises(DataError, match="t2v: 3 queries, but items of 2"):
         all_paired_tests(values, {"t2v": ["a", "b"], "v2t": ["a", "b"]})
     with pytest.raises(NumericsError, match="resamples is 0, expected 1 or more"):
-        tested(RANKS, 0)
+        pairs_of(RANKS, 0)

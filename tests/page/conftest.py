@@ -79,7 +79,8 @@ def report(tmp_path_factory):
     checkout = make_checkout(tmp_path_factory.mktemp("page"))
     config = copy.deepcopy(CONFIG)
     config["models"] = {name: config["models"][name] for name in MODELS}
-    config["deployment"]["models"] = ["aligned", "pcme"]
+    config["seeds"], config["teachers"]["trained"]["run_seed"] = [0], 0
+    config["deployment"]["models"] = ["aligned"]
     config["pictures"]["models"] = ["aligned", "poly_domain"]
     config["sweeps"] = {"tau": {"model": "poly_domain", "grid": {"tau": [0.05, 0.2]}}}
     del config["words"], config["tags"]

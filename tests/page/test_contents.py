@@ -51,6 +51,7 @@ def test_a_baseline_alone_has_no_pairs(tmp_path):
     assert "pairs" not in contents_of(tmp_path, 0)
 
 
+@pytest.mark.long
 def test_a_page_of_20_models_and_60_000_captions_stays_small(tmp_path):
     items = [f"a_rather_long_name_of_an_item_{row}" for row in range(3_000)]
     texts = [f"{row}, {'words of a long caption ' * 4}" for row in range(60_000)]

@@ -4,7 +4,7 @@
 rule report_page:
     input:
         **TABLES,
-        items=PAGE_ITEMS,
+        store=PAGE_ITEMS,
         summary="results/summary.csv",
         leaderboard="results/leaderboard.csv",
         ranks=ROWS["ranks"],
@@ -16,8 +16,8 @@ rule report_page:
         ],
         growths=GROWTHS,
         simulated=[f"{path}.analog.csv" for path in SIMULATED],
-        errors=[f"{Path(path).with_suffix('')}.csv" for path in ERROR_MAPS],
-        teachers=[path for path in TEACHER_TABLES if path.endswith(".csv")],
+        errors=[path for files in ERROR_MAPS for path in files if path.endswith(".csv")],
+        teachers=TEACHER_TABLES[:1],
         matrices=PAGE_MATRICES,
         external=EXTERNAL,
     output:
@@ -47,5 +47,5 @@ rule report_page:
         ),
     shell:
         "python {params.script} --config {params.config:q} --results results "
-        "--space {params.space} --items {input.items} --beside {params.beside} "
+        "--space {params.space} --items {input.store} --beside {params.beside} "
         "--out {output} 2>&1 | tee {log}"

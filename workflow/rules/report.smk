@@ -14,7 +14,7 @@ GROWTHS = [
     for kind in CONFIG.model_entry(name).scored_by
 ]
 GROWTH_FIGURE = (
-    ["results/figures/gallery_growth.pdf"] if CONFIG.benchmark.gallery else []
+    figure_files("results/figures/gallery_growth") if CONFIG.benchmark.gallery else []
 )
 SIMULATED = [
     run_path(CONFIG.runs_of(name)[0], kind)
@@ -22,7 +22,9 @@ SIMULATED = [
     if CONFIG.simulated(name)
     for kind in CONFIG.model_entry(name).scored_by
 ]
-DEPLOYABILITY_FIGURE = ["results/figures/deployability.pdf"] if SIMULATED else []
+DEPLOYABILITY_FIGURE = (
+    figure_files("results/figures/deployability") if SIMULATED else []
+)
 CERTIFICATES = [
     run_path(run, "certificate.json")
     for run in RUNS
@@ -281,9 +283,10 @@ rule plot_rules:
         # Functions of the input, since neither makes the graph another one: `shape` and `rules` do.
         python=lambda wildcards, input: sys.executable,
         config=lambda wildcards, input: CONFIG.model_dump_json(),
+        order=lambda wildcards, input: [rule.name for rule in workflow.rules],
         shape=config_shape(),
         rules=[file_hash(workflow.main_snakefile), folder_hash(RULES)],
         code=code("plot_rules.py"),
     shell:
         "python {params.script} --python {params.python} --snakefile {params.snakefile:q} "
-        "--config {params.config:q} --out {output} 2>&1 | tee {log}"
+        "--config {params.config:q} --order {params.order} --out {output} 2>&1 | tee {log}"

@@ -88,13 +88,16 @@ rule map_errors:
         "--title {wildcards.model:q} --out {output} 2>&1 | tee {log}"
 
 
-ERROR_MAPS = sorted(
-    {
-        f"{SPACE}/surrogates/{CONFIG.surrogate_model(name)}.error_map.pdf"
-        for name in CONFIG.models
-        if CONFIG.model_entry(name).needs_surrogate
-    }
-)
+ERROR_MAPS = [
+    figure_files(f"{SPACE}/surrogates/{name}.error_map")
+    for name in sorted(
+        {
+            CONFIG.surrogate_model(name)
+            for name in CONFIG.models
+            if CONFIG.model_entry(name).needs_surrogate
+        }
+    )
+]
 
 
 # Runs whose head gives Gaussians: a teacher is judged on their test pairs.
@@ -103,7 +106,9 @@ GAUSSIAN_RUNS = [
 ]
 COMPARED = CONFIG.comparison_run()
 TEACHER_TABLES = (
-    ["results/teachers.csv", "results/figures/teachers.pdf"] if GAUSSIAN_RUNS else []
+    ["results/teachers.csv", *figure_files("results/figures/teachers")]
+    if GAUSSIAN_RUNS
+    else []
 )
 
 

@@ -413,17 +413,35 @@ def settings_simulated(wildcards):
     ]
 
 
+def figure_files(stem):
+    """A figure in every format, and the data that it is drawn from."""
+    return [f"{stem}.{kind}" for kind in ("pdf", "svg", "png", "csv")]
+
+
 CURVES = [
-    f"{SPACE}/runs/{name}/curves.pdf"
+    figure_files(f"{SPACE}/runs/{name}/curves")
     for name in CONFIG.models
     if CONFIG.model_entry(name).trained
 ]
 
 
+# Of every run, drawn or not.
+RANK_TABLES = [
+    run_path(run, f"{kind}.{table}.csv")
+    for run, kind in SCORED
+    for table in ("recall_curve", "rank_histogram")
+]
+
+
 PICTURES = [
-    run_path(run, f"{kind}.{picture}.pdf")
+    file
     for run, kind in CONFIG.pictured()
-    for picture in ("space", "retrieved", "ranks_figure")
+    for file in (
+        *figure_files(run_path(run, f"{kind}.space")),
+        *figure_files(run_path(run, f"{kind}.retrieved")),
+        # Its data are the run's two tables.
+        *figure_files(run_path(run, f"{kind}.ranks_figure"))[:-1],
+    )
 ]
 
 
@@ -552,11 +570,7 @@ NOT_ON_PAGE = {
 # What the page shows: of single runs, of all models, and what its pictures are of.
 PAGE_TABLES = [
     *(run_path(run, "history.csv") for run in RUNS),
-    *(
-        f"{Path(path).with_suffix('')}.csv"
-        for path in PICTURES
-        if path.endswith(".space.pdf")
-    ),
+    *(path for path in PICTURES if path.endswith(".space.csv")),
 ]
 PAGE_MATRICES = [
     run_path(CONFIG.runs_of(name)[0], f"{kind}.npy")

@@ -17,6 +17,7 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--python", type=Path, required=True, help="that has Snakemake")
     args.add_argument("--snakefile", type=Path, required=True)
+    args.add_argument("--order", nargs="+", required=True, help="of the rules, as they are written")
     args.add_argument("--config", required=True, help="whole configuration, JSON")
     args.add_argument(
         "--out", type=Path, nargs="+", required=True, help="by suffix: pdf, svg, png, csv"
@@ -37,7 +38,7 @@ def main() -> None:
         )
     if done.returncode:
         raise DataError("snakemake --rulegraph failed; what it said stands above")
-    edges = rule_edges(done.stdout)
+    edges = rule_edges(done.stdout, given.order)
     save_figure(rule_figure(edges), given.out, edges, "rulegraph")
 
 

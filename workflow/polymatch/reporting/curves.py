@@ -47,8 +47,9 @@ def curve_points(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
                 continue
             drawn = history[history["epoch"] > 0] if quantity in _FROM_THE_FIRST_EPOCH else history
             drawn = drawn[drawn[quantity].notna()]
-            values = {"seed": seed, "quantity": quantity, "value": drawn[quantity]}
-            points.append(drawn[["epoch", "kept"]].assign(**values))
+            points.append(
+                drawn[["epoch", "kept"]].assign(seed=seed, quantity=quantity, value=drawn[quantity])
+            )
     found = pd.concat(points, ignore_index=True)
     return found[["seed", "epoch", "kept", "quantity", "value"]]
 

@@ -7,8 +7,9 @@ and sees nothing else, so that the CSV beside a figure has all that is in it. Re
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -25,7 +26,7 @@ from polymatch.files import written_atomically
 
 MARKERS = "os^Dv<>Pph*X"
 # Text stays text in SVG, and its ids follow from its content.
-_SVG = {"svg.fonttype": "none", "svg.hashsalt": "polymatch"}
+_SVG: Mapping[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "polymatch"}
 
 
 def latency_points(board: pd.DataFrame) -> pd.DataFrame:
@@ -183,6 +184,6 @@ def save_figure(
             assert data is not None and schema  # a script that asks for both or none
             write_table(data, path, schema)
             continue
-        with written_atomically(path) as partial, plt.rc_context(_SVG):
+        with written_atomically(path) as partial, plt.rc_context(dict(_SVG)):
             figure.savefig(partial, dpi=150, metadata=undated.get(path.suffix, {}))
     plt.close(figure)

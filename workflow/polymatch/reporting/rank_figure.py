@@ -121,7 +121,7 @@ def _curves(axes: Axes, curve: pd.DataFrame) -> None:
 def _bars(axes: Axes, histogram: pd.DataFrame) -> None:
     # The last bin of the smaller gallery is shorter than the other's that begins with it.
     bins = histogram.groupby("rank_from")["rank_to"].max()
-    names = [_interval(int(first), int(last)) for first, last in bins.items()]
+    names = [_interval(first, last) for first, last in zip(bins.index, bins, strict=True)]
     place = {first: at for at, first in enumerate(bins.index)}
     for shift, (direction, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
         own = histogram[histogram["direction"] == direction]

@@ -6,12 +6,15 @@ the last one that it needs, edges over several columns pass through empty places
 places are sorted by the mean of their neighbours', to and fro, as long as edges cross less.
 
 Decisions: an edge that follows from others (every stage reads the manifest) is in the table, and is
-not drawn; the target itself, which only collects outputs, is in neither.
+not drawn; the target itself, which only collects outputs, is in neither. Rules may need each other
+in a circle, job by job (a teacher from a trained run), or themselves (a model from its members): an
+edge that closes a circle against the order in which rules are written goes back.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import networkx as nx
@@ -25,45 +28,64 @@ _SWEEPS = 24
 
 Column: TypeAlias = "list[tuple[str, str]]"
 """Places from top to bottom: (rule, "") or, where an edge passes, (from, to)."""
+Edge: TypeAlias = "tuple[str, str]"
 
 
-def rule_edges(dot: str, target: str = "all") -> pd.DataFrame:
+def rule_edges(dot: str, order: Sequence[str] = (), target: str = "all") -> pd.DataFrame:
     """Read what ``snakemake --rulegraph`` prints for a target.
+
+    Args:
+        dot: the graph.
+        order: of the rules as they are written; others come last.
+        target: rule that is left out.
 
     Returns:
         A frame as ``workflow/schemas/rulegraph.schema.json`` describes it: a row for each pair of
-        a ``rule`` and one that it ``needs``, sorted; ``implied`` where that follows from others.
+        a ``rule`` and one that it ``needs``, sorted, and its ``kind``: ``forward``, ``back``,
+        ``itself``, or ``implied`` where it follows from others.
 
     Raises:
-        DataError: there is no edge in it, or it is no graph without circles.
+        DataError: there is no edge in it.
 
     >>> rule_edges('0[label = "b", x]\\n1[label = "a", x]\\n1 -> 0').values.tolist()
-    [['b', 'a', False]]
+    [['b', 'a', 'forward']]
     """
     names = dict(_NODE.findall(dot))
     graph = nx.DiGraph((names[start], names[end]) for start, end in _EDGE.findall(dot))
     graph.remove_nodes_from([target])
     if not graph.edges:
         raise DataError("snakemake --rulegraph printed no edge between rules; see its output above")
-    if not nx.is_directed_acyclic_graph(graph):
-        raise DataError("snakemake --rulegraph printed rules that need each other in a circle")
-    direct = set(nx.transitive_reduction(graph).edges)
-    rows = [(end, start, (start, end) not in direct) for start, end in graph.edges]
-    return pd.DataFrame(sorted(rows), columns=["rule", "needs", "implied"])
+    kinds = {(start, end): "itself" for start, end in graph.edges if start == end}
+    forward = nx.DiGraph(edge for edge in graph.edges if edge not in kinds)
+    place = {rule: at for at, rule in enumerate([*order, *sorted(set(graph) - set(order))])}
+    while not nx.is_directed_acyclic_graph(forward):
+        closing = max(nx.find_cycle(forward), key=lambda edge: place[edge[0]] - place[edge[1]])
+        kinds[closing] = "back"
+        forward.remove_edge(*closing)
+    direct = set(nx.transitive_reduction(forward).edges)
+    kinds |= {edge: "forward" if edge in direct else "implied" for edge in forward.edges}
+    rows = sorted((end, start, kind) for (start, end), kind in kinds.items())
+    return pd.DataFrame(rows, columns=["rule", "needs", "kind"])
 
 
-def columns_of(edges: pd.DataFrame) -> tuple[list[Column], list[list[tuple[int, int]]]]:
+def columns_of(edges: pd.DataFrame) -> tuple[list[Column], dict[Edge, list[tuple[int, int]]]]:
     """Place rules and the edges between them.
 
     Args:
-        edges: as :func:`rule_edges` returns them; implied ones are not placed.
+        edges: as :func:`rule_edges` returns them; implied ones are not placed, nor are those of a
+            rule with itself.
 
     Returns:
-        Columns from left to right; and of each edge the places that it passes, (column, place from
-        the top), both ends included.
+        Columns from left to right; and by (needed, rule) the places that each edge passes, (column,
+        place from the top), both ends included, from left to right.
     """
-    drawn = edges[~edges["implied"]]
-    graph = nx.DiGraph(zip(drawn["needs"], drawn["rule"], strict=True))
+    graph, back = nx.DiGraph(), set()
+    for rule, needed, kind in edges[["rule", "needs", "kind"]].itertuples(index=False):
+        if kind == "forward":
+            graph.add_edge(needed, rule)
+        elif kind == "back":
+            graph.add_edge(rule, needed)
+            back.add((rule, needed))
     generations = list(nx.topological_generations(graph))
     column_of = {rule: at for at, rules in enumerate(generations) for rule in rules}
     columns: list[Column] = [[(rule, "") for rule in sorted(rules)] for rules in generations]
@@ -82,7 +104,12 @@ def columns_of(edges: pd.DataFrame) -> tuple[list[Column], list[list[tuple[int, 
     place = {
         (at, node): row for at, column in enumerate(columns) for row, node in enumerate(column)
     }
-    return columns, [[(at, place[at, node]) for at, node in path] for path in paths]
+    found = {}
+    for path in paths:
+        edge = path[0][1][0], path[-1][1][0]
+        named = edge[::-1] if edge in back else edge
+        found[named] = [(at, place[at, node]) for at, node in path]
+    return columns, found
 
 
 def crossings(columns: list[Column], joined: nx.Graph) -> int:

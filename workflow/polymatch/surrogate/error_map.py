@@ -86,8 +86,8 @@ def plain_logit(
     dimensions[beyond] = 2 * ed[beyond] ** 2 / vd[beyond]
     variance[beyond] = ed[beyond] * width / dimensions[beyond]
     square = np.where(beyond, 0.0, width * (ed - variance))
-    columns = (torch.from_numpy(side)[:, None] for side in (variance, square, dimensions))
-    match, mismatch = log_match_probability(*columns, scale, shift)
+    s, q, d = (torch.from_numpy(side)[:, None] for side in (variance, square, dimensions))
+    match, mismatch = log_match_probability(s, q, d, scale, shift)
     return (match - mismatch).numpy()
 
 

@@ -148,7 +148,7 @@ def _row(
         "cost": {column: plain(own[column].iloc[0], 5) for column in _COSTS},
         "surrogate": {
             column.removeprefix("surrogate_"): [plain(value, 4) for value in own[column]]
-            for column in own
+            for column in map(str, own.columns)
             if column.startswith("surrogate_") and own[column].notna().any()
         },
     }

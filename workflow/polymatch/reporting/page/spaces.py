@@ -46,7 +46,8 @@ def _space(table: pd.DataFrame, most: int, seed: int) -> dict[str, Any]:
     counts = named["group"].value_counts()
     groups = counts.sort_index().sort_values(ascending=False, kind="stable").index.tolist()
     number = {group: place for place, group in enumerate(groups)}
-    by_point = points.set_index(["panel", "series", "pair"])[["x", "y"]]
+    keys = zip(points["panel"], points["series"], points["pair"], strict=True)
+    place = dict(zip(keys, zip(points["x"], points["y"], strict=True), strict=True))
     rows = []
     for pair in drawn.tolist():
         group = named.loc[pair, "group"]
@@ -54,7 +55,7 @@ def _space(table: pd.DataFrame, most: int, seed: int) -> dict[str, Any]:
             plain(value, 4)
             for panel in PLANES
             for side in SIDES
-            for value in by_point.loc[(panel, side, pair)].tolist()
+            for value in place[panel, side, pair]
         ]
         rows.append([str(named.loc[pair, "item_id"]), number.get(group, -1), *at])
     titles = table[table["panel"] == "title"]

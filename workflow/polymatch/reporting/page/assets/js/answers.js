@@ -32,8 +32,8 @@ export function answerRow(direction, rightOnes, [rank, best, right]) {
 }
 
 /** The query itself: a text, or a picture. */
-export function queryShown(direction, row, linked = true) {
-  const shown = direction === "t2v" ? h("span", { class: "said" }, captionText(row)) : itemPicture(row);
+export function queryShown(direction, row, { linked = true, named = false } = {}) {
+  const shown = direction === "t2v" ? h("span", { class: "said" }, captionText(row)) : named ? h("span", { class: "with-name" }, itemPicture(row), h("span", {}, itemName(row))) : itemPicture(row);
   if (!linked || !DATA.asked?.[direction].queries.some(([query]) => query === row)) return shown;
   return h("a", { class: "query", href: address("query", direction, row), "aria-label": direction === "v2t" ? itemName(row) : null }, shown);
 }

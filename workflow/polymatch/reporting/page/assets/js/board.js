@@ -176,7 +176,7 @@ function latencyChart() {
       marginRight: 24,
       marginBottom: 40,
       x: { type: "log", label: "latency (ms)", grid: true, ticks: decades(rows.map((row) => row.latency_ms)), tickFormat: axisNumber, nice: true },
-      y: { label: "t2v R@1 (%)", grid: true, zero: true },
+      y: { label: "t2v R@1 (%)", grid: true, zero: true, nice: true },
       symbol: { type: "identity" },
       marks: [
         Plot.ruleX(rows, { x: "latency_ms", y1: "t2v_r1_lo", y2: "t2v_r1_hi", stroke: (row) => styleOf(row.family).stroke, strokeOpacity: 0.4 }),

@@ -50,7 +50,7 @@ function legend(series) {
 function signPath(style) {
   const symbol = d3[`symbol${style.symbol[0].toUpperCase()}${style.symbol.slice(1)}`] ?? d3.symbolCircle;
   return drawn("path", {
-    d: d3.symbol(symbol, 38)(),
+    d: d3.symbol(symbol, style.fill ? 110 : 38)(),
     transform: "translate(17,7)",
     fill: style.fill ?? (style.filled ? style.stroke : "var(--panel)"),
     stroke: style.stroke,
@@ -74,7 +74,7 @@ export function chart({ title, note, make, series = [], rows, columns, file }) {
     const now = Math.floor(place.clientWidth);
     if (!now || now === width) return;
     width = now;
-    const svg = Plot.plot({ width, ariaLabel: title, marginLeft: 46, ...make(width), style: { fontSize: "12px", overflow: "visible" } });
+    const svg = Plot.plot({ width, ariaLabel: title, marginLeft: 46, marginBottom: 44, ...make(width), style: { fontSize: "12px", overflow: "visible" } });
     svg.setAttribute("role", "img");
     place.replaceChildren(svg);
   };
@@ -111,7 +111,7 @@ function download(rows, columns, file) {
 }
 
 /** Labels for a logarithmic axis of few decades: 1, 2 and 5 of each. */
-export function decades(values) {
+export function decades(values, within = [0, Infinity]) {
   const there = values.filter((value) => value > 0);
   const [low, high] = [Math.min(...there), Math.max(...there)];
   const ticks = [];
@@ -119,7 +119,7 @@ export function decades(values) {
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of wide ? [1] : [1, 2, 5]) {
       const tick = step * 10 ** power;
-      if (tick >= low * 0.7 && tick <= high * 1.4) ticks.push(tick);
+      if (tick >= low * 0.7 && tick <= high * 1.4 && tick >= within[0] && tick <= within[1]) ticks.push(tick);
     }
   }
   return ticks;

@@ -16,7 +16,7 @@ export function changedLists(part, direction, a, b) {
         ? h(
             "ol",
             {},
-            rows.map(({ query, a: rankA, b: rankB }) => h("li", {}, queryShown(direction, query), h("span", { class: "ranks" }, h("span", { title: `rank by ${named(a)}` }, rankText(rankA)), h("span", { "aria-label": "against" }, " : "), h("span", { title: `rank by ${named(b)}` }, rankText(rankB))))),
+            rows.map(({ query, a: rankA, b: rankB }) => h("li", {}, queryShown(direction, query, { named: true }), h("span", { class: "ranks" }, h("span", { title: `rank by ${named(a)}` }, rankText(rankA)), h("span", { "aria-label": "against" }, " : "), h("span", { title: `rank by ${named(b)}` }, rankText(rankB))))),
           )
         : null,
       count > rows.length && rows.length ? h("p", { class: "note" }, `The ${rows.length} that changed most are shown.`) : null,
@@ -26,12 +26,13 @@ export function changedLists(part, direction, a, b) {
     {},
     h("h3", {}, DIRECTIONS[direction][0].toUpperCase() + DIRECTIONS[direction].slice(1)),
     balance(part, total),
+    h("p", { class: "note" }, `Ranks of the right answer: ${named(a)} : ${named(b)}.`),
     h("div", { class: "two" }, list(part.wonList, "Won", part.won), list(part.lostList, "Lost", part.lost)),
   );
 }
 
 function balance(part, total) {
-  const bar = (name, count) => (count ? h("span", { class: name, style: `flex: ${count} 1 0` }, h("span", {}, `${count} ${name}`)) : null);
+  const bar = (name, count) => (count ? h("span", { class: name, style: `flex: ${count} 1 0` }, count / total > 0.15 ? `${count} ${name}` : "") : null);
   return h("div", { class: "balance", role: "img", "aria-label": `${part.won} won, ${part.same} alike, ${part.lost} lost, of ${total}` }, bar("won", part.won), bar("alike", part.same), bar("lost", part.lost));
 }
 

@@ -39,8 +39,8 @@ export function errorMaps(model) {
       make: (width) => ({
         height: Math.min(380, Math.max(280, width * 0.75)),
         marginLeft: 52,
-        x: { type: "log", label: "ed: expected squared distance / D", domain: domain(ed), ticks: decades(map.ed), tickFormat: axisNumber },
-        y: { type: "log", label: "√vd / ed: relative spread", domain: domain(spread), ticks: decades(map.spread), tickFormat: axisNumber },
+        x: { type: "log", label: "ed: expected squared distance / D", domain: domain(ed), ticks: decades(map.ed, domain(ed)), tickFormat: axisNumber },
+        y: { type: "log", label: "√vd / ed: relative spread", domain: domain(spread), ticks: decades(map.spread, domain(spread)), tickFormat: axisNumber },
         marks: [
           Plot.rect(cells, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell) => shades[levels.filter((level) => cell[column] >= level).length], shapeRendering: "crispEdges" }),
           Plot.dot(map.pairs, { x: "0", y: "1", r: 1.8, fill: "var(--panel)", stroke: "var(--text)", strokeWidth: 0.6, clip: true }),

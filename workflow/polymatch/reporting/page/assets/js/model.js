@@ -153,8 +153,8 @@ function parameters(row) {
   const { settings } = DATA.models[row.model];
   if (!settings.length) return h("p", {}, "It has no settings.");
   const differing = settings.filter(([, , differs]) => differs);
-  const list = (rows) => plainTable(rows.map(([key, value, differs]) => ({ key, value, differs: differs ? "differs" : "" })), [["key", "setting"], ["value", "value"], ["differs", "in the family"]], `Settings of ${row.model}`);
-  return [differing.length ? [h("p", { class: "note" }, "Settings that differ within its family:"), list(differing)] : null, h("details", { open: !differing.length }, h("summary", {}, `All ${settings.length} settings`), list(settings))];
+  const list = (rows) => plainTable(rows.map(([key, value]) => ({ key, value })), [["key", "setting"], "value"], `Settings of ${row.model}`);
+  return [differing.length ? [h("p", { class: "note" }, "Settings that differ within its family:"), list(differing)] : null, h("details", { open: !differing.length }, h("summary", {}, settings.length === 1 ? "The one setting" : `All ${settings.length} settings`), list(settings))];
 }
 
 function papers(row) {

@@ -53,6 +53,7 @@ export function queryView(direction, row) {
     h("p", { class: "steps" }, step(place - 1, "← Previous"), step(place + 1, "Next →")),
     sortedTable({
       caption: "What every model retrieves",
+      look: "stacked",
       by: "rank",
       down: false,
       rows,

@@ -88,8 +88,8 @@ export function histogramChart(row) {
     file: `${row.model}.${row.similarity}.rank_histograms.csv`,
     make: (width) => ({
       height: 300,
-      marginBottom: 54,
-      x: { label: "rank", domain: bins, tickRotate: width < 560 ? -45 : 0 },
+      marginBottom: width < 640 ? 66 : 44,
+      x: { label: width < 640 ? null : "rank", domain: bins, tickRotate: width < 640 ? -45 : 0 },
       fy: { label: null, domain: Object.values(DIRECTIONS), axis: null },
       y: { label: "% of queries", grid: true },
       marks: [
@@ -110,7 +110,7 @@ export function growthChart(row) {
   const name = (n) => (n === 1 ? "one query" : `${n} queries at once`);
   return chart({
     title: "A larger gallery",
-    note: `Median latency with 95% interval. ${other.length ? `Grey: ${named(BASELINE)}.` : ""}`,
+    note: `Median latency with 95% interval. ${other.length ? `Dotted: ${named(BASELINE)}.` : ""}`,
     series: asked.map((n, i) => ({ label: name(n), style: look(i) })),
     rows: own,
     columns: own.length ? Object.keys(own[0]) : [],
@@ -150,7 +150,7 @@ export function analogCharts(row) {
         file: `${row.model}.${row.similarity}.${condition}.csv`,
         make: () => ({
           height: 240,
-          x: { label, type, ticks: type === "symlog" ? [0, 60, 3600, 86400, 31536000].filter((t) => t <= Math.max(...rows.map((each) => each.value))) : rows.map((each) => each.value), tickFormat: type === "symlog" ? seconds : axisNumber, ...(type === "symlog" ? { constant: 10 } : {}) },
+          x: { label, type, ticks: type === "symlog" ? [0, 60, 3600, 86400, 31536000].filter((t) => t >= Math.min(...rows.map((each) => each.value)) && t <= Math.max(...rows.map((each) => each.value))) : rows.map((each) => each.value), tickFormat: type === "symlog" ? seconds : axisNumber, ...(type === "symlog" ? { constant: 10 } : {}) },
           y: { label: "R@1 (%)", grid: true, zero: true },
           marks: [
             digital ? Plot.ruleY([digital.simulated_t2v_r1], { strokeDasharray: "5 4", stroke: "var(--muted)" }) : null,

@@ -44,7 +44,7 @@ function sweepChart(name, table) {
           height: 320,
           marginBottom: 44,
           x: { type: "point", domain, label: axis },
-          y: { label: "R-sum", grid: true },
+          y: { label: "R-sum", grid: true, nice: true },
           symbol: { type: "identity" },
           marks: labels.slice(0, 8).flatMap((label, i) => {
             const own = data.filter((row) => row.line === label);

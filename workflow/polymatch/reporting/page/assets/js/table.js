@@ -29,9 +29,10 @@ const cellText = (value) => (typeof value === "boolean" ? (value ? "yes" : "no")
 /**
  * A table that is sorted by the buttons in its headers.
  *
- * columns: {name, label, hint, value(row), cell(row), ascending, numeric, head}
+ * columns: {name, label, hint, value(row), cell(row), ascending, numeric, head}; look: "stacked" where a
+ * narrow screen has the last column below the others
  */
-export function sortedTable({ caption, columns, rows, by, down = true, rowAttributes = () => ({}) }) {
+export function sortedTable({ caption, columns, rows, by, down = true, rowAttributes = () => ({}), look = "" }) {
   const body = h("tbody");
   const heads = new Map();
   let current = { by, down };
@@ -80,7 +81,7 @@ export function sortedTable({ caption, columns, rows, by, down = true, rowAttrib
   const element = h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", { class: "sorted" }, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, header)), body),
+    h("table", { class: `sorted ${look}` }, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, header)), body),
   );
   return {
     element,
