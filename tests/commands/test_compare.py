@@ -1,6 +1,9 @@
 """The command `compare`: what it prints and writes, and what it refuses."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +11,8 @@ from polymatch.commands import main
 from polymatch.data.tables import read_table
 from polymatch.reporting.comparison_text import printable
 from tests.reporting.compared_examples import N, write_runs
+
+LIBRARY = Path(__file__).parents[2] / "workflow"
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,18 @@ def test_two_configurations(compare, place):
     status, out, _ = compare("strong", "strong", *there)
     assert status == 0
     assert out.splitlines()[:2] == ["A: strong (mean, 2 seeds)", "B: strong (mean)"]
+
+
+def test_whoever_reads_may_stop(place):
+    there = ["--configfile", place / "config.yaml", "--results", place / "results"]
+    command = [sys.executable, "-m", "polymatch", "compare", "strong", "weak", "--json", *there]
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=LIBRARY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(30), said) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,9 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     try:
         command.run(parser.parse_args(rest))
+        sys.stdout.flush()
     except PolymatchError as error:
         print(f"polymatch {name}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever reads has read enough (`| head`); what is still held back goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
