@@ -117,9 +117,6 @@ class Model(RetrievalModel):
     ) -> Tensor:
         kind = kind or self.settings.scored_by[0]
         if kind == "poly" and isinstance(items, Gaussians):
-            few = len(captions.mu) == 1 and items.mu.numel() <= MOST
-            if few and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
-                return candidate_similarity(*items, *captions, self.required_surrogate())
             return poly_similarity(*items, *captions, self.required_surrogate())
         prepared = self.prepare_items(items, kind) if isinstance(items, Gaussians) else items
         if isinstance(prepared, Gaussians):
@@ -171,6 +168,13 @@ class Model(RetrievalModel):
             drawn_items = draw(some, item_noise)
             parts.append(log_match_probability(drawn_items, drawn, self.scale, self.shift))
         return torch.cat(parts) if parts else items.mu.new_zeros((0, len(captions.mu)))
+
+    def score_candidates(
+        self, items: Gaussians, caption: Gaussians, kind: str | None = None
+    ) -> Tensor:
+        if (kind or self.settings.scored_by[0]) == "poly" and items.mu.numel() <= MOST:
+            return candidate_similarity(*items, *caption, self.required_surrogate())[:, 0]
+        return super().score_candidates(items, caption, kind)
 
     def vectors(self, items: Gaussians, captions: Gaussians) -> tuple[Tensor, Tensor]:
         return items.mu, captions.mu

@@ -70,8 +70,10 @@ class Scorer:
         """Scores [n] of these rows of encoded items with one encoded caption."""
         with one_thread():  # a chain of small steps
             some = encoded_rows(items, torch.from_numpy(rows))
-            scores = self(on(some, tensors_of(caption)[0].device), caption)
-            return scores[:, 0].cpu().numpy()
+            some = on(some, tensors_of(caption)[0].device)
+            if self.model.fused(self.kind) is not None:
+                return self(some, caption)[:, 0].cpu().numpy()
+            return self.model.score_candidates(some, caption, self.kind).cpu().numpy()
 
     def of_item(self, item: Any, captions: Any) -> NDArray[Any]:
         """Scores [M] of one encoded item with all captions."""

@@ -56,7 +56,7 @@ class Refusal(PolymatchError):
 def megabytes(size: int) -> str:
     """A number of bytes as people say it.
 
-    >>> megabytes(64 << 20), megabytes(1000)
-    ('64 MB', '0.001 MB')
+    >>> megabytes(64 << 20), megabytes(1 << 19)
+    ('64 MB', '0.5 MB')
     """
     return f"{size / (1 << 20):.2g} MB" if size < 1 << 20 else f"{size / (1 << 20):g} MB"
