@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 
 import torch
+from tqdm import tqdm
 
 from polymatch import distributed
 
@@ -51,6 +53,8 @@ def _joined(number, count, port, work, given):
 def _alone(work, *given):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     torch.set_num_threads(1)
+    # The one that tqdm makes is of all processes: killed while it has it, this one stops the first.
+    tqdm.set_lock(threading.RLock())
     code = 1
     try:
         work(*given)
