@@ -44,7 +44,7 @@ CONFIG = {
         "gallery_batch": 5,
     },
     "deployment": {
-        "models": ["aligned", "pcme", "poly_domain", "cross_modal"],
+        "models": ["aligned", "pcme", "poly_domain"],
         "adc_bits": [8],
         "weight_noise": [0.05],
         "drift_seconds": [3600.0],
