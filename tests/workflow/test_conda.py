@@ -40,7 +40,7 @@ TARGETS = ["all", "sweeps", "tables", "results/tuning/small/history.pdf"]
 # What only other configurations run, or encoders whose weights are not here.
 NOT_RUN = {
     *("download", "gather_features", "import_features", "tiny", "score_external"),
-    *("score_shard", "gather_scores"),
+    *("count_items", "count_pairs", "score_shard", "gather_scores", "rank_shard", "gather_ranks"),
 }
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("conda")]
 
