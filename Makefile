@@ -63,7 +63,7 @@ test-long: setup ## run the tests that take minutes: tuning, resuming, the page 
 	pytest -n $(CORES) --dist loadgroup -m "long and not slurm"
 
 test-slurm: setup slurm ## run the tests that go through SLURM, on a cluster of one node that they start
-	@echo "== Running the tests through SLURM (about 10 minutes)"
+	@echo "== Running the tests through SLURM (about 20 minutes)"
 	pytest -m slurm tests/cluster
 
 results-slurm: setup slurm ## run the main job through a SLURM of one node on this machine
