@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -97,8 +98,8 @@ def test_folder_hash_sees_content_and_names(tmp_path):
 
 def test_what_is_kept_of_files_changes_no_hash(checkout):
     folder, hashes = checkout
-    kept = folder / "polymatch/__pycache__/syntax.json"
     first = hashes()
+    (kept,) = (folder / "polymatch/__pycache__").glob("syntax.*.json")
     written = kept.stat().st_mtime_ns
     assert hashes() == first and kept.stat().st_mtime_ns == written
     # An edit that leaves the size as it is.
@@ -108,6 +109,19 @@ def test_what_is_kept_of_files_changes_no_hash(checkout):
     path.write_text(path.read_text().replace("_EDITED = 1", "_EDITED = 2"))
     third = hashes()
     assert len({one["prepare"] for one in (first, second, third)}) == 3
-    for broken in ("", "[1]", '{"changed": 1'):
+    for broken in ("", "[1]", '{"by": 1', "{}"):
         kept.write_text(broken)
         assert hashes() == third
+
+
+def test_what_another_version_found_is_not_taken(checkout):
+    folder, hashes = checkout
+    first = hashes()
+    (kept,) = (folder / "polymatch/__pycache__").glob("syntax.*.json")
+    record = json.loads(kept.read_text())
+    for entry in record["files"].values():
+        entry["hash"] = "0"
+    kept.write_text(json.dumps(record))
+    assert hashes() != first  # else this test would show nothing
+    (folder / "polymatch/syntax.py").touch()
+    assert hashes() == first

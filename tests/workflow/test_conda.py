@@ -23,6 +23,7 @@ MODELS = {
 }
 SETTINGS = {
     "seeds": [0],
+    "scoring": {"shards": "auto", "shard_pairs": 100, "keep": False, "models": ["saf"]},
     "teachers": {"fixed": CONFIG["teachers"]["fixed"]},
     "deployment": CONFIG["deployment"] | {"models": ["pcme"], "runs": 1},
     "pictures": CONFIG["pictures"] | {"models": ["pcme", "cross_modal"]},
@@ -40,7 +41,7 @@ TARGETS = ["all", "sweeps", "tables", "results/tuning/small/history.pdf"]
 # What only other configurations run, or encoders whose weights are not here.
 NOT_RUN = {
     *("download", "gather_features", "import_features", "tiny", "score_external"),
-    *("count_items", "count_pairs", "score_shard", "gather_scores", "rank_shard", "gather_ranks"),
+    *("count_items", "score_shard", "gather_scores"),
 }
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("conda")]
 

@@ -1,8 +1,9 @@
 """What the code of a file says, whatever its comments, and what it imports.
 
 Hundreds of files are read by each start of the workflow, and so by each job on a cluster, which
-starts it again. What was found is kept beside Python's own bytecode, and as that is: it holds for a
-file of the same size and time; where nothing can be written it is found again.
+starts it again. What was found is kept beside Python's own bytecode, and as that is: by one version
+of Python and of this module, for files of the same size and time; where nothing can be written it
+is found again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any
 
 from polymatch.files import written_atomically
 
-KEPT = Path(__file__).parent / "__pycache__" / "syntax.json"
+KEPT = Path(__file__).parent / "__pycache__" / f"syntax.{sys.implementation.cache_tag}.json"
 
 
 @cache
@@ -38,33 +40,45 @@ def imported_names(path: Path) -> dict[str, list[str]]:
 
 def keep() -> None:
     """Write what was found in files that were new or changed, if there were any."""
-    kept = _kept()
-    if kept.pop("changed", False):
+    if _found_anew:
+        _kept().update(_found_anew)
+        _found_anew.clear()
+        record = {"by": _by(), "files": _kept()}
         with contextlib.suppress(OSError), written_atomically(KEPT) as partial:
-            partial.write_text(json.dumps(kept), encoding="utf-8")
+            partial.write_text(json.dumps(record), encoding="utf-8")
+
+
+_found_anew: dict[str, Any] = {}
+"""Path -> what this process found, until it is kept."""
 
 
 def _found(path: Path) -> dict[str, Any]:
-    kept, stat = _kept(), path.stat()
-    entry = kept.get(str(path))
-    if entry is None or entry["stamp"] != [stat.st_size, stat.st_mtime_ns]:
+    stamp, entry = _stamp(path), _found_anew.get(str(path)) or _kept().get(str(path))
+    if entry is None or entry["stamp"] != stamp:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         # Imports first: hashing takes docstrings away.
-        entry = {
-            "stamp": [stat.st_size, stat.st_mtime_ns],
-            "imports": _imports(tree),
-            "hash": _hash(tree),
-        }
-        kept |= {str(path): entry, "changed": True}
+        entry = {"stamp": stamp, "imports": _imports(tree), "hash": _hash(tree)}
+        _found_anew[str(path)] = entry
     return entry
 
 
 @cache
 def _kept() -> dict[str, Any]:
-    try:
-        return dict(json.loads(KEPT.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+    """Path -> what another process found, with the same Python and the same module."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        record = json.loads(KEPT.read_text(encoding="utf-8"))
+        if record["by"] == _by():
+            return dict(record["files"])
+    return {}
+
+
+def _by() -> list[Any]:
+    return [sys.version, *_stamp(Path(__file__))]
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _hash(tree: ast.Module) -> str:

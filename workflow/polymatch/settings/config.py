@@ -26,7 +26,7 @@ from polymatch.settings.pictures import PicturesSettings
 from polymatch.settings.references import check_references
 from polymatch.settings.report import ReportSettings
 from polymatch.settings.scoring import ScoringSettings
-from polymatch.settings.section import NAME, Section, Switch, Whole
+from polymatch.settings.section import NAME, BoundedSchema, Section, Switch, Whole
 from polymatch.settings.stages import (
     AlignmentSettings,
     BenchmarkSettings,
@@ -283,7 +283,7 @@ def _moved(value: Any, root: str) -> Any:
 
 def config_schema() -> dict[str, Any]:
     """The JSON schema of a config file, as ``workflow/schemas/config.schema.json`` holds it."""
-    schema = TypeAdapter(config_type()).json_schema()
+    schema = TypeAdapter(config_type()).json_schema(schema_generator=BoundedSchema)
     for kind in families().values():
         schema["$defs"][kind.__name__]["properties"]["grid"] = {
             "type": "object",

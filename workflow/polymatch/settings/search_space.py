@@ -19,6 +19,7 @@ from polymatch.settings.explain import one_line, suggest
 from polymatch.settings.families import families
 from polymatch.settings.grid import setting, with_settings
 from polymatch.settings.model import ModelSettings, TrainedSettings
+from polymatch.settings.section import BoundedSchema
 from polymatch.settings.tuning import Choice, DimensionSettings, TuningSettings
 
 OF_THE_STUDY = ("training.epochs", "training.patience", "training.select")
@@ -69,7 +70,7 @@ def parse_tuning(raw: Any) -> TuningSettings:
 
 def tuning_schema() -> dict[str, Any]:
     """The JSON schema of a study's file, as ``workflow/schemas/tuning.schema.json`` holds it."""
-    schema = TypeAdapter(TuningSettings).json_schema()
+    schema = TypeAdapter(TuningSettings).json_schema(schema_generator=BoundedSchema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

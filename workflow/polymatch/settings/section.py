@@ -6,9 +6,10 @@ every field has a description, and the JSON schema and ``config/README.md`` are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 
 def _number(value: Any) -> Any:
@@ -67,3 +68,23 @@ class Section(BaseModel):
     """Base of all sections: frozen, strict in its types, closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class BoundedSchema(GenerateJsonSchema):
+    """JSON schemas with the bounds of :data:`Number` and :data:`Whole` by JSON Schema's names.
+
+    pydantic leaves its own (``ge``) where a validator comes before the type; validators and editors
+    pass over words that they don't know.
+    """
+
+    _NAMES: ClassVar[dict[str, str]] = {
+        "ge": "minimum",
+        "gt": "exclusiveMinimum",
+        "le": "maximum",
+        "lt": "exclusiveMaximum",
+    }
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """The schema of one type."""
+        found = super().generate_inner(schema)
+        return {self._NAMES.get(key, key): value for key, value in found.items()}
