@@ -45,7 +45,7 @@ def edited(finished):
                 *parents, last = path.split("__")
                 section = config
                 for key in parents:
-                    section = section[key]
+                    section = section.setdefault(key, {})
                 section[last] = value
             self.write("config/config.yaml", json.dumps(config))
 
@@ -207,7 +207,7 @@ def test_every_run_has_its_curve_and_histogram_and_they_agree_with_its_metrics(f
                 assert own.loc[k, "recall"] == pytest.approx(metrics["metrics"][name])
                 bounds = own.loc[k, ["recall_lo", "recall_hi"]].tolist()
                 assert bounds == pytest.approx(metrics["intervals"][name])
-                assert shares[:k].sum() == pytest.approx(metrics["metrics"][name])
+                assert shares.loc[:k].sum() == pytest.approx(metrics["metrics"][name])
 
 
 def test_the_rule_graph_is_snakemakes_and_takes_no_lock(finished):
