@@ -27,6 +27,8 @@ HEADS = {
     "align": {"hidden_dim": HIDDEN},
     "blip": {"hidden_dim": HIDDEN},
 }
+# An export takes seconds; one head's is enough for `make test`.
+NAMES = ["mlp", *(pytest.param(name, marks=pytest.mark.long) for name in HEADS if name != "mlp")]
 
 
 @cache
@@ -58,7 +60,7 @@ def data(n=11, m=17, seed=0):
     return RetrievalSet(ids, items, texts, captions, [(str(i),) for i in names])
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_files_alone_give_the_models_scores_for_any_number_of_rows(name, tmp_path):
     model = build(name)
     kind = model.settings.scored_by[0]
@@ -70,7 +72,7 @@ def test_the_files_alone_give_the_models_scores_for_any_number_of_rows(name, tmp
     assert check_export(paths, model, kind, data())["onnx_relative_difference"] < 1e-5
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_operator_is_known_and_nothing_is_drawn(name):
     result = audit(graphs_of(name), data())
     check_table(result.table, load_schema("operators"), "operators")
@@ -94,6 +96,7 @@ def test_a_pairwise_score_is_eight_products_of_what_the_gallery_holds():
     assert record["nonlinear_per_pair"] > 0 and record["softmax_total"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["align", "attention", "cross_modal"])
 def test_exact_arrays_with_fine_converters_keep_the_scores(name):
     """Simulated with 16 bits and weights as they are, everything that was right stays right."""

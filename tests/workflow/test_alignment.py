@@ -76,6 +76,7 @@ def test_words_are_those_of_the_captions(finished):
     assert store.vocabulary_size == vocabulary["idx"] == len(vocabulary["word2idx"])
 
 
+@pytest.mark.long
 def test_processes_share_a_training_to_the_same_result(fresh, finished):
     """With dropout: random numbers are those of the whole batch, whoever scores which pairs."""
     entry = CONFIG["models"]["{module}"]

@@ -29,7 +29,7 @@ EXTERNAL = {
     "elsewhere": {"similarity": ["given/elsewhere.npy"], "caption_items": "given/owners.txt"},
 }
 SHARDED = {"pcme": "mc", "poly_domain": "poly", "cross_modal": "pairwise"}
-pytestmark = pytest.mark.xdist_group("finished")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("finished")]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,8 @@ def row(checkout, name):
 
 def test_the_main_job_scores_them_and_makes_nothing_else_again(given):
     four = {"score_external": 4}
-    assert given.planned_all == four
+    # They are in the graph of rules, and so on the page.
+    assert given.planned_all == four | {"plot_rules": 1, "report_page": 1}
     assert given.planned_external == {**four, "external": 1}
     assert given.planned("external") == {}
 

@@ -72,7 +72,15 @@ def test_summary_has_a_row_for_each_run_and_similarity(finished):
     poly = summary["family"].eq("probabilistic") & summary["similarity"].eq("poly")
     for column in ("outside_share", "max_error", "kendall_tau", "r1_changed"):
         assert summary[f"surrogate_{column}"].notna().tolist() == poly.tolist()
-    plain = ["align", "cross_modal", "poly_fixed", "poly_trained", *ALIGNMENT, "dual", "dual_pruned"]
+    plain = [
+        "align",
+        "cross_modal",
+        "poly_fixed",
+        "poly_trained",
+        *ALIGNMENT,
+        "dual",
+        "dual_pruned",
+    ]
     assert summary["deployable"].isna().tolist() == summary["model"].isin(plain).tolist()
     assert summary["latency_ms"].gt(0).all() and summary["memory_mb"].gt(0).all()
     assert summary.groupby("model")["config_hash"].nunique().to_dict() == {
