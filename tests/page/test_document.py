@@ -13,6 +13,7 @@ from polymatch.reporting.page.document import (
     ASSETS,
     LIBRARIES,
     MODULES,
+    STYLES,
     inlined_json,
     page_html,
     program_text,
@@ -93,7 +94,9 @@ def test_nothing_in_the_page_has_an_address_elsewhere():
     for tag, attributes in Elements(page_of(1)).found:
         for name in ("src", "href", "srcset", "action"):
             assert attributes.get(name, "#")[:1] == "#" or attributes[name] == "data:,", tag
-    assert not re.search(r"url\(|@import", (ASSETS / "page.css").read_text())
+    styles = [path.read_text() for path in (ASSETS / "css").iterdir()]
+    assert len(styles) == len(STYLES)
+    assert not any(re.search(r"url\(|@import", style) for style in styles)
 
 
 def test_every_module_is_in_the_program_and_no_import_is_left():

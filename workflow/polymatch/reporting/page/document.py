@@ -19,6 +19,7 @@ from typing import Any
 import jinja2
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("colours", "frame", "tables", "charts", "model", "answers", "screens")
 LIBRARIES = ("d3.min.js", "plot.min.js")
 MODULES = (
     "data",
@@ -62,7 +63,7 @@ def page_html(contents: Mapping[str, Any]) -> str:
                 "form-action 'none'",
             ]
         ),
-        style=_asset("page.css"),
+        style="".join(_asset(f"css/{name}.css") for name in STYLES),
         libraries=libraries,
         program=program,
         contents=inlined_json(contents),
