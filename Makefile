@@ -76,7 +76,7 @@ test-slurm: setup slurm ## run the tests that go through SLURM, on a cluster of 
 
 test-browser: setup browser ## run the tests of pages in a real browser, Chromium or Chrome without a window
 	@echo "== Running the tests in a browser"
-	pytest -m browser -p no:xdist tests
+	pytest -m browser tests
 
 results-slurm: setup slurm ## run the main job through a SLURM of one node on this machine
 	@echo "== Running the workflow through SLURM; every output goes to results/"
