@@ -1,39 +1,14 @@
-"""A real browser without a window, and pages in it that may reach nothing."""
+"""Tabs of a browser that may reach nothing, and the page of a small workflow."""
 
 import contextlib
 import copy
-import shutil
 from pathlib import Path
 
 import pytest
 
 from ..workflow.conftest import CONFIG, make_checkout
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "microsoft-edge",
-)
 MODELS = ("aligned", "pcme", "poly_{teacher}", "cross_modal", "align")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, or Chrome under one of its names."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("no Chromium or Chrome is installed; `make browser` installs one on Debian")
-    with api.sync_playwright() as playwright:
-        # As root it runs without a sandbox or not at all; its pages are this project's own.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Tab:

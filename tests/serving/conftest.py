@@ -15,11 +15,8 @@ from polymatch.serving.app import create_app
 from polymatch.serving.limits import Limits
 from polymatch.serving.media import Media
 from polymatch.settings.config import load_config
-from tests.page.conftest import browser
 from tests.search.small_runs import CONFIG, EMOJI, TEST, make_runs
 from tests.video_examples import write_video
-
-__all__ = ["browser", "client", "place"]
 
 
 class Place:
