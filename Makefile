@@ -66,7 +66,7 @@ test: setup ## run the tests (parallel over the cores)
 	@echo "== Running the tests on $(CORES) cores; those that take minutes are apart: make test-long"
 	pytest -n $(CORES) --dist loadgroup -m "not long and not slurm and not browser"
 
-test-long: setup ## run the tests that take minutes: tuning, resuming, the page on extending
+test-long: setup ## run the tests that take minutes: tuning, sweeps, tables, resuming, the page on extending
 	@echo "== Running the long tests on $(CORES) cores"
 	pytest -n $(CORES) --dist loadgroup -m "long and not slurm and not browser"
 

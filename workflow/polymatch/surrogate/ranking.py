@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau
 from torch import Tensor
 
 from polymatch.errors import NumericsError
@@ -140,4 +139,7 @@ def _compare(
 def _tau(one: np.ndarray, other: np.ndarray) -> float:
     if not np.ptp(one) or not np.ptp(other):
         return 0.0
+    # Takes most of a second to import, and every model with a surrogate would.
+    from scipy.stats import kendalltau
+
     return float(kendalltau(one, other).statistic)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from polymatch.errors import NumericsError
@@ -111,6 +110,8 @@ class FittedRegion:
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
+    from scipy.spatial import ConvexHull, QhullError  # slow to import; a fit alone needs it
+
     # The points have zero mean, so the axes of their covariance are those of the cloud.
     _, axes = np.linalg.eigh(points.T @ points)
     across, along = points @ axes[:, 0], points @ axes[:, 1]
