@@ -38,7 +38,7 @@ rule report_page:
     params:
         script=script("write_page.py"),
         config=CONFIG.model_dump_json(exclude=NOT_ON_PAGE),
-        space=SPACE,
+        space=lambda wildcards, input: Path(input.ranks[0]).parents[3],
         beside=[*beside_the_page()],
         hashes=[*beside_the_page().values()],
         code=code("write_page.py"),
