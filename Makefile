@@ -71,7 +71,7 @@ test-long: setup ## run the tests that take minutes: tuning, sweeps, tables, res
 	pytest -n $(CORES) --dist loadgroup -m "long and not slurm and not browser"
 
 test-slurm: setup slurm ## run the tests that go through SLURM, on a cluster of one node that they start
-	@echo "== Running the tests through SLURM (about 20 minutes)"
+	@echo "== Running the tests through SLURM (about 25 minutes)"
 	pytest -m slurm tests/cluster
 
 test-browser: setup browser ## run the tests of pages in a real browser, Chromium or Chrome without a window

@@ -15,8 +15,10 @@ WIDTH = 6
 # enough for `make test`.
 KINDS = [
     *("mc", "poly"),
-    *(pytest.param(kind, marks=pytest.mark.long) for kind in ("cosine", "mean", "closed")),
-    *(pytest.param(kind, marks=pytest.mark.long) for kind in ("match", "csd")),
+    *(
+        pytest.param(kind, marks=pytest.mark.long)
+        for kind in ("cosine", "mean", "closed", "match", "csd")
+    ),
 ]
 
 
