@@ -156,11 +156,11 @@ def test_captions_against_a_padded_masked_mean(encoder):
 
 
 def test_a_caption_does_not_depend_on_the_others(encoder):
-    texts = [*TEXTS, "moon", "x " * 400, *TEXTS, "a very long caption about nothing at all"]
+    texts = [*TEXTS, "moon", "sun", "ox", "x " * 400, *TEXTS, "a very long caption about nothing at all"]
     together = encoder.encode_captions(texts)
     assert together.shape == (len(texts), 384)
     for row, text in enumerate(texts):
-        np.testing.assert_allclose(together[row], encoder.encode_captions([text])[0], atol=1e-5)
+        np.testing.assert_array_equal(together[row], encoder.encode_captions([text])[0])
 
 
 def test_captions_of_one_meaning_are_near(encoder):
