@@ -1,14 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from polymatch.data.frames import Frames
+from polymatch.data.shards import shard_of
 from polymatch.data.splits import RetrievalSet
 from polymatch.models import build_model
 from polymatch.settings.dual_encoding import DualEncodingModelSettings
 from polymatch.training import scoring
-from polymatch.training.scoring import score, write_scores
+from polymatch.training.scoring import score, tile_size, whole_tiles, write_scores
 
+from .families import VAL, built
 from .test_training import model, toy
 
 
@@ -22,6 +26,48 @@ def test_scores_written_in_blocks_are_the_scores(tmp_path, monkeypatch, block):
     assert written.dtype == np.float32
     np.testing.assert_allclose(written, score(head, val_set, "mean"), atol=1e-6)
     assert head.training
+
+
+def cut(features, rows):
+    """These rows of features, as a store gives them."""
+    if not isinstance(features, Frames):
+        return features[rows]
+    ends = features.offsets[rows.start : rows.stop + 1]
+    return Frames(features.rows[ends[0] : ends[-1]], ends - ends[0])
+
+
+@pytest.mark.parametrize("shards", [1, 3, VAL])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sampled", "mean"),
+        ("sampled", "mc"),
+        ("soft", "match"),
+        ("refreshed", "poly"),
+        ("mlp", "cosine"),
+        ("cross_modal", "pairwise"),
+        ("saf", "saf"),
+        ("sgr", "sgr"),
+        ("dual", "latent"),
+    ],
+)
+def test_shards_are_the_rows_of_the_whole_to_the_bit(tmp_path, monkeypatch, name, kind, shards):
+    monkeypatch.setattr(scoring, "_TILE_ITEMS", 6)
+    monkeypatch.setattr(scoring, "_TILE_PAIRS", 1)
+    monkeypatch.setattr(scoring, "_WORD_CAPTIONS", 9)
+    head, _, data = built(name, 0, {})
+    write_scores(tmp_path / "whole.npy", head, data, kind)
+    parts = []
+    for shard in range(shards):
+        rows = shard_of(VAL, shard, shards)
+        read = whole_tiles(rows, tile_size(VAL), VAL)
+        given = replace(data, items=cut(data.items, read), item_ids=data.item_ids[read])
+        asked = slice(rows.start - read.start, rows.stop - read.start)
+        write_scores(tmp_path / "part.npy", head, given, kind, tile_size(VAL), asked)
+        parts.append(np.load(tmp_path / "part.npy"))
+    whole = np.load(tmp_path / "whole.npy")
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_allclose(whole, score(head, data, kind), atol=1e-5)
 
 
 def test_scoring_leaves_the_mode_as_it_was():

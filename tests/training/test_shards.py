@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymatch.data.features import FeatureStore
-from polymatch.data.splits import shard_of
+from polymatch.data.shards import shard_of
 from polymatch.errors import ConfigError, DataError
 from polymatch.training import shards
 from polymatch.training.shards import gather_scores
@@ -32,7 +32,8 @@ def test_shards_hold_every_item_once_and_in_order(items, number):
 def test_shards_are_the_split_without_the_others_features(tmp_path):
     reader, _ = tables(tmp_path, items=20, captions=50, widths=(3, 4))
     whole = reader.retrieval_set("train", ["name"])
-    parts = [reader.retrieval_set("train", ["name"], shard, 3) for shard in range(3)]
+    cuts = [shard_of(len(whole.item_ids), shard, 3) for shard in range(3)]
+    parts = [reader.retrieval_set("train", ["name"], cut) for cut in cuts]
     np.testing.assert_array_equal(np.concatenate([part.items for part in parts]), whole.items)
     assert [item for part in parts for item in part.item_ids] == whole.item_ids
     for part in parts:
@@ -47,7 +48,7 @@ def test_shards_are_the_split_without_the_others_features(tmp_path):
 
 def test_a_shard_reads_its_own_items_alone(tmp_path):
     reader, _ = tables(tmp_path, items=20, captions=50, widths=(3, 4))
-    expected = reader.retrieval_set("train", ["name"], 1, 3)
+    expected = reader.retrieval_set("train", ["name"], slice(4, 8))
     others = [
         row
         for row, item in enumerate(FeatureStore(reader.item_store).ids)
@@ -56,10 +57,10 @@ def test_a_shard_reads_its_own_items_alone(tmp_path):
     with h5py.File(reader.item_store, "r+") as file:
         for row in others:
             file["features"][row] = np.nan  # which nothing that is read may be
-    found = reader.retrieval_set("train", ["name"], 1, 3)
+    found = reader.retrieval_set("train", ["name"], slice(4, 8))
     np.testing.assert_array_equal(found.items, expected.items)
     with pytest.raises(DataError, match="NaN"):
-        reader.retrieval_set("train", ["name"], 0, 3)
+        reader.retrieval_set("train", ["name"], slice(0, 4))
 
 
 @pytest.mark.parametrize("block", [1, 100, 10**9])

@@ -5,11 +5,12 @@ from pathlib import Path
 import torch
 
 from arguments import add_embeddings, parser, reader
+from polymatch.data.shards import shard_of
 from polymatch.device import pick_device
 from polymatch.errors import one_line_errors
 from polymatch.files import written_atomically
 from polymatch.models import load_model
-from polymatch.training.scoring import write_scores
+from polymatch.training.scoring import tile_size, whole_tiles, write_scores
 
 
 def main() -> None:
@@ -23,10 +24,16 @@ def main() -> None:
     args.add_argument("--shards", type=int, default=1, help="how many there are")
     given = args.parse_args()
     torch.set_num_threads(given.threads)
-    test = reader(given).retrieval_set("test", given.data.test_captions, given.shard, given.shards)
+    splits, kinds = reader(given), given.data.test_captions
+    items, queries = splits.gallery("test", kinds)
+    rows = shard_of(len(items), given.shard, given.shards)
+    size = tile_size(len(queries.texts))
+    read = whole_tiles(rows, size, len(items))
+    test = splits.retrieval_set("test", kinds, read)
     model = load_model(given.weights.parent, pick_device(given.device))
     with written_atomically(given.out) as path:
-        write_scores(path, model, test, given.kind)
+        asked = slice(rows.start - read.start, rows.stop - read.start)
+        write_scores(path, model, test, given.kind, size, asked)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from polymatch.data.captions import Queries, merge_queries, normal_text, select_kinds
 from polymatch.data.features import FeatureStore
-from polymatch.data.shards import shard_of
 from polymatch.data.tables import read_table
 from polymatch.data.tags import read_tags
 from polymatch.data.training_set import StoredTrainingSet, TrainingSet
@@ -21,7 +20,7 @@ from polymatch.data.words import open_store
 from polymatch.errors import DataError
 from polymatch.settings.stages import DataSettings
 
-__all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet", "shard_of"]
+__all__ = ["RetrievalSet", "SplitReader", "StoredTrainingSet", "TrainingSet"]
 
 
 class Tags(NamedTuple):
@@ -132,15 +131,15 @@ class SplitReader:
         )
 
     def retrieval_set(
-        self, split: str, kinds: list[str], shard: int = 0, shards: int = 1
+        self, split: str, kinds: list[str], rows: slice = slice(None)
     ) -> RetrievalSet:
         """The items of ``split`` as a gallery and the distinct texts about them as queries.
 
-        Of several ``shards`` the gallery, and so the positives, are those of shard ``shard``, from
-        0; no other item's features are read. The queries are always all of them.
+        With ``rows`` the gallery, and so the positives, are those rows of it; no other item's
+        features are read. The queries are always all of them.
         """
         items, queries = self.gallery(split, kinds)
-        items = items[shard_of(len(items), shard, shards)]
+        items = items[rows]
         here = set(items)
         return RetrievalSet(
             items,

@@ -17,39 +17,81 @@ from polymatch.device import on_device
 from polymatch.models import RetrievalModel
 
 _BLOCK_NUMBERS = 1 << 26
+_TILE_PAIRS = 1 << 18
+_TILE_ITEMS = 32
 _WORD_CAPTIONS = 1024
 
 
 def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) -> np.ndarray:
     """Return the similarity of every item with every query, [N, M], in evaluation mode."""
-    with torch.inference_mode():
+    with torch.inference_mode(), _evaluating(model):
         return model.similarity(*encode(model, data), kind).cpu().numpy()
 
 
+def tile_size(captions: int) -> int:
+    """Items that are scored at once with so many captions.
+
+    How a matrix product rounds depends on its shape, and on which processor it runs. So a shard is
+    scored in the tiles of the whole matrix, and its scores are the same to the bit.
+
+    >>> tile_size(5000), tile_size(10**6)
+    (52, 32)
+    """
+    return max(_TILE_ITEMS, _TILE_PAIRS // max(1, captions))
+
+
+def whole_tiles(rows: slice, size: int, items: int) -> slice:
+    """The rows of the tiles of ``size`` items that ``rows`` are in.
+
+    >>> whole_tiles(slice(100, 150), size=64, items=180)
+    slice(64, 180, None)
+    """
+    return slice(rows.start // size * size, min(items, -(-rows.stop // size) * size))
+
+
 def write_scores(
-    path: Path, model: RetrievalModel, data: RetrievalSet, kind: str | None = None
+    path: Path,
+    model: RetrievalModel,
+    data: RetrievalSet,
+    kind: str | None = None,
+    size: int | None = None,
+    rows: slice = slice(None),
 ) -> None:
-    """Write what :func:`score` returns as ``.npy``, in blocks of items if it is large."""
+    """Write what :func:`score` returns as ``.npy``, tile after tile.
+
+    Args:
+        size: items in a tile; if ``data`` is whole tiles of a gallery, the tiles of that gallery.
+        rows: those of ``data`` to write.
+    """
     shape = (len(data.items), len(data.captions))
-    rows = max(1, _BLOCK_NUMBERS // max(1, shape[1]))
-    if rows >= shape[0]:
-        np.save(path, score(model, data, kind))
-        return
     if fused := model.fused(kind):
-        _write_fused(path, model, data, fused)
+        if shape[0] * shape[1] <= _BLOCK_NUMBERS:
+            np.save(path, score(model, data, kind))
+        else:
+            _write_fused(path, model, data, fused)
         return
-    matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    top, end, _ = rows.indices(shape[0])
+    matrix = np.lib.format.open_memmap(path, "w+", np.float32, (end - top, shape[1]))
+    size = size or tile_size(shape[1])
+    held = max(1, _BLOCK_NUMBERS // max(1, size * shape[1])) * size
     # Words are encoded into a vector each: captions come in blocks too, then.
     words = np.issubdtype(data.captions.dtype, np.integer)
-    columns = _WORD_CAPTIONS if words else shape[1]
+    columns = _WORD_CAPTIONS if words else max(1, shape[1])
     with torch.inference_mode(), _evaluating(model):
-        for start in range(0, shape[0], rows):
-            items = model.encode_items(_tensor(data.items[start : start + rows], model))
-            for first in range(0, shape[1], columns):
-                block = data.captions[first : first + columns]
+        for start in range(0, shape[0], held):
+            firsts = range(start, min(start + held, shape[0]), size)
+            gallery = [
+                model.encode_items(_tensor(data.items[first : first + size], model))
+                for first in firsts
+            ]
+            for left in range(0, shape[1], columns):
+                block = data.captions[left : left + columns]
                 captions = model.encode_captions(_tensor(block, model))
-                scores = model.similarity(items, captions, kind)
-                matrix[start : start + rows, first : first + columns] = scores.cpu().numpy()
+                for first, items in zip(firsts, gallery, strict=True):
+                    scores = model.similarity(items, captions, kind).cpu().numpy()
+                    low, high = max(first, top), min(first + len(scores), end)
+                    part = scores[low - first : max(low, high) - first]
+                    matrix[low - top :][: len(part), left : left + columns] = part
     matrix.flush()
 
 
