@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas as pd
@@ -207,13 +209,35 @@ def _few_clips(target):
     kept.to_csv(target / "captions.csv", index=False)
 
 
+def made_of(folder):
+    """A hash of every file of a checkout, and of the Python and packages that would run it."""
+    found = [sys.version, *sorted(f"{one.name} {one.version}" for one in distributions())]
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        found += [str(path.relative_to(folder)), sha256(path.read_bytes()).hexdigest()]
+    return sha256("\n".join(found).encode()).hexdigest()
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A checkout in which everything has run once. Tests must leave it as they found it."""
+def finished(tmp_path_factory, pytestconfig):
+    """A checkout in which everything has run once. Tests must leave it as they found it.
+
+    It is kept for the next run of the tests, as long as nothing changes that it is made of.
+    """
     checkout = make_checkout(tmp_path_factory.mktemp("finished"))
-    done = checkout.run()
-    assert done.returncode == 0, done.stdout[-4000:]
-    checkout.output = done.stdout
+    folder, output = checkout.folder, checkout.folder / "output.txt"
+    kept = pytestconfig.cache.mkdir("finished") / made_of(folder)
+    if kept.is_dir():
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder, symlinks=True)
+    else:
+        done = checkout.run()
+        assert done.returncode == 0, done.stdout[-4000:]
+        output.write_text(done.stdout)
+        for old in kept.parent.iterdir():
+            shutil.rmtree(old)
+        shutil.copytree(folder, kept.with_suffix(".part"), symlinks=True)
+        kept.with_suffix(".part").rename(kept)
+    checkout.output = output.read_text()
     return checkout
 
 
