@@ -52,18 +52,19 @@ def cut(features, rows):
     ],
 )
 def test_shards_are_the_rows_of_the_whole_to_the_bit(tmp_path, monkeypatch, name, kind, shards):
-    monkeypatch.setattr(scoring, "_TILE_ITEMS", 6)
     monkeypatch.setattr(scoring, "_TILE_PAIRS", 1)
     monkeypatch.setattr(scoring, "_WORD_CAPTIONS", 9)
     head, _, data = built(name, 0, {})
+    head.tile_items = 6
     write_scores(tmp_path / "whole.npy", head, data, kind)
-    parts = []
+    parts, size = [], tile_size(head, VAL)
+    assert size == 6
     for shard in range(shards):
         rows = shard_of(VAL, shard, shards)
-        read = whole_tiles(rows, tile_size(VAL), VAL)
+        read = whole_tiles(rows, size, VAL)
         given = replace(data, items=cut(data.items, read), item_ids=data.item_ids[read])
         asked = slice(rows.start - read.start, rows.stop - read.start)
-        write_scores(tmp_path / "part.npy", head, given, kind, tile_size(VAL), asked)
+        write_scores(tmp_path / "part.npy", head, given, kind, size, asked)
         parts.append(np.load(tmp_path / "part.npy"))
     whole = np.load(tmp_path / "whole.npy")
     np.testing.assert_array_equal(np.concatenate(parts), whole)

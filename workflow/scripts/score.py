@@ -27,10 +27,10 @@ def main() -> None:
     splits, kinds = reader(given), given.data.test_captions
     items, queries = splits.gallery("test", kinds)
     rows = shard_of(len(items), given.shard, given.shards)
-    size = tile_size(len(queries.texts))
+    model = load_model(given.weights.parent, pick_device(given.device))
+    size = tile_size(model, len(queries.texts))
     read = whole_tiles(rows, size, len(items))
     test = splits.retrieval_set("test", kinds, read)
-    model = load_model(given.weights.parent, pick_device(given.device))
     with written_atomically(given.out) as path:
         asked = slice(rows.start - read.start, rows.stop - read.start)
         write_scores(path, model, test, given.kind, size, asked)

@@ -38,6 +38,9 @@ class RetrievalModel(nn.Module, ABC):
     or of words and tags, (V, C).
     """
 
+    tile_items = 256
+    """Fewest items to score at once: what ``similarity`` does once a caption then weighs little."""
+
     def __init__(self, settings: ModelSettings, item_width: Any, caption_width: Any) -> None:
         super().__init__()
         self.settings = settings

@@ -18,7 +18,6 @@ from polymatch.models import RetrievalModel
 
 _BLOCK_NUMBERS = 1 << 26
 _TILE_PAIRS = 1 << 18
-_TILE_ITEMS = 32
 _WORD_CAPTIONS = 1024
 
 
@@ -28,16 +27,13 @@ def score(model: RetrievalModel, data: RetrievalSet, kind: str | None = None) ->
         return model.similarity(*encode(model, data), kind).cpu().numpy()
 
 
-def tile_size(captions: int) -> int:
+def tile_size(model: RetrievalModel, captions: int) -> int:
     """Items that are scored at once with so many captions.
 
     How a matrix product rounds depends on its shape, and on which processor it runs. So a shard is
     scored in the tiles of the whole matrix, and its scores are the same to the bit.
-
-    >>> tile_size(5000), tile_size(10**6)
-    (52, 32)
     """
-    return max(_TILE_ITEMS, _TILE_PAIRS // max(1, captions))
+    return max(model.tile_items, _TILE_PAIRS // max(1, captions))
 
 
 def whole_tiles(rows: slice, size: int, items: int) -> slice:
@@ -72,7 +68,7 @@ def write_scores(
         return
     top, end, _ = rows.indices(shape[0])
     matrix = np.lib.format.open_memmap(path, "w+", np.float32, (end - top, shape[1]))
-    size = size or tile_size(shape[1])
+    size = size or tile_size(model, shape[1])
     held = max(1, _BLOCK_NUMBERS // max(1, size * shape[1])) * size
     # Words are encoded into a vector each: captions come in blocks too, then.
     words = np.issubdtype(data.captions.dtype, np.integer)

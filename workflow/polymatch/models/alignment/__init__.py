@@ -58,6 +58,7 @@ class Model(RetrievalModel):
     """
 
     settings: AlignmentModelSettings
+    tile_items = 64  # all work is of pairs
 
     def __init__(
         self,
