@@ -57,7 +57,7 @@ def write_scores(
 
     Args:
         size: items in a tile; if ``data`` is whole tiles of a gallery, the tiles of that gallery.
-        rows: those of ``data`` to write.
+        rows: those of ``data`` to write; all of a kind that is scaled over the whole matrix.
     """
     shape = (len(data.items), len(data.captions))
     if fused := model.fused(kind):
