@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 from tqdm import tqdm
 
 from polymatch.data.splits import RetrievalSet
@@ -201,7 +201,7 @@ def t_interval(values: np.ndarray) -> tuple[float, float, float]:
     [2.0, -0.484, 4.484]
     """
     mean, n = float(np.mean(values)), len(values)
-    half = float(student_t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
     return mean, mean - half, mean + half
 
 

@@ -34,6 +34,7 @@ from polymatch.settings.model import TrainedSettings, TrainingSettings
 from polymatch.training.agreement import refuse_drift, start_alike
 from polymatch.training.batches import Batches
 from polymatch.training.events import Events
+from polymatch.training.optimiser import make_optimiser
 from polymatch.training.resume import ResumePoint
 from polymatch.training.schedules import Plateau, make_schedule, step
 from polymatch.training.streamed import make_batches
@@ -120,7 +121,7 @@ class _Training:
         self.loss = module.TrainingLoss(model).to(model.device)
         both = [*model.parameters(), *self.loss.parameters()]
         self.parameters = [parameter for parameter in both if parameter.requires_grad]
-        self.optimiser = _optimiser(self.parameters, settings)
+        self.optimiser = make_optimiser(self.parameters, settings)
         self.schedule = make_schedule(self.optimiser, settings)
         self.events: Events | None = None
         self.best, self.kept, self.stale = -1.0, 0, 0
@@ -266,16 +267,6 @@ class _Training:
                 self.resume.save(self.state, within=True)
         refuse_drift(self.parameters, epoch)
         return {name: float(total) / len(self.batches) for name, total in self.totals.items()}
-
-
-def _optimiser(
-    parameters: list[torch.nn.Parameter], settings: TrainingSettings
-) -> torch.optim.Optimizer:
-    groups = [
-        {"params": [p for p in parameters if p.ndim], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if not p.ndim], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.lr)
 
 
 def _row(
